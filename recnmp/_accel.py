@@ -1,0 +1,42 @@
+"""The only door to numba: how kernels are compiled and where their machine code is kept.
+
+Numba decides whether a cached function is fresh by the time stamp of its own file alone, so an edited
+helper in another file leaves stale machine code and silently wrong numbers. Here the cache folder is named
+by a digest of every kernel source in the package, so an edit anywhere starts a new folder.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def kernel_digest(package: Path = Path(__file__).parent) -> str:
+    """Return a digest of this door and of every ``_kernels.py`` below ``package``."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for path in sorted(package.rglob("_kernels.py")):
+        digest.update(path.relative_to(package).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _cache_folder() -> Path:
+    base = os.environ.get("RECNMP_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    return Path(base) if base else Path.home() / ".cache"
+
+
+numba.config.CACHE_DIR = str(_cache_folder() / "recnmp" / f"kernels-{kernel_digest()}")
+
+
+def jit(function: _Function) -> _Function:
+    """Compile ``function`` with numba, without the GIL, keeping its machine code between processes.
+
+    ``NUMBA_DISABLE_JIT=1`` leaves it plain Python, which is how the suite measures kernel coverage.
+    """
+    compiled: _Function = numba.njit(cache=True, nogil=True)(function)
+    return compiled
