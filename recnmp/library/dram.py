@@ -1,0 +1,170 @@
+"""DRAM standards: organisation, timings and command constraints, read from ``library/standards/*.yaml``."""
+
+import ast
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from recnmp._registry import PACKAGE
+from recnmp.config import Document
+
+COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
+"""Commands in the order in which every array numbers them; PREA closes all banks of a rank."""
+
+SCOPES = ("bank", "bank_group", "rank", "other_rank")
+"""How two commands are related: same bank; same bank group, other bank; same rank, other bank group; other rank."""
+
+_REACH: dict[str, tuple[int, ...]] = {"bank": (0,), "bank_group": (0, 1), "rank": (0, 1, 2), "other_rank": (3,)}
+
+REQUIRED_TIMINGS = ("nBL", "nCL", "nCWL", "nRCD", "nRP", "nRFC", "nREFI")
+"""Timings that the model reads by name; all others only matter through the constraints."""
+
+
+class Sourced(BaseModel):
+    """A whole number and where it comes from; there is no default for a physical constant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    value: Annotated[int, Field(ge=0)]
+    source: str = Field(min_length=3)
+
+
+class Constraint(BaseModel):
+    """``before`` may follow ``after`` no earlier than ``wait`` clocks, where both fall into ``scope``.
+
+    With ``window`` n the rule holds against the n-th last ``after`` command of the rank (nFAW: n = 4).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    scope: Literal["bank", "bank_group", "rank", "other_rank"]
+    after: tuple[Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"], ...] = Field(min_length=1)
+    before: tuple[Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"], ...] = Field(min_length=1)
+    wait: str
+    window: Annotated[int, Field(ge=1)] = 1
+
+
+class Organization(BaseModel):
+    """How one rank is divided; capacity and peak bandwidth follow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bank_groups: Sourced
+    banks_per_group: Sourced
+    rows: Sourced
+    bursts_per_row: Sourced
+    burst_bytes: Sourced
+
+    @model_validator(mode="after")
+    def _powers_of_two(self) -> Self:
+        for name in type(self).model_fields:
+            value = getattr(self, name).value
+            if value < 1 or value & (value - 1):
+                raise ValueError(f"{name} is {value}; address bits need a power of two")
+        return self
+
+
+class DramSpec(BaseModel):
+    """One DRAM standard at one speed, all ranks of a channel alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    organization: Organization
+    tCK_ps: Sourced
+    timings: dict[str, Sourced]
+    constraints: tuple[Constraint, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _constraints_can_be_read(self) -> Self:
+        missing = [name for name in REQUIRED_TIMINGS if name not in self.timings]
+        if missing:
+            raise ValueError(f"timings lack {', '.join(missing)}")
+        for row in self.constraints:
+            _ = evaluate(row.wait, self.cycles)
+            if row.window > 1 and (row.scope, row.after, row.before) != ("rank", ("ACT",), ("ACT",)):
+                raise ValueError("a window is understood for ACT to ACT within a rank only")
+        if sum(row.window > 1 for row in self.constraints) > 1:
+            raise ValueError("more than one window constraint")
+        return self
+
+    @cached_property
+    def cycles(self) -> Mapping[str, int]:
+        """Every timing by name, in clocks."""
+        return {name: timing.value for name, timing in self.timings.items()}
+
+    @property
+    def banks_per_rank(self) -> int:
+        """Banks of a rank, over all bank groups."""
+        return self.organization.bank_groups.value * self.organization.banks_per_group.value
+
+    @property
+    def rank_bytes(self) -> int:
+        """Capacity of a rank."""
+        org = self.organization
+        return self.banks_per_rank * org.rows.value * org.bursts_per_row.value * org.burst_bytes.value
+
+    @property
+    def peak_gb_per_s(self) -> float:
+        """Data-bus peak of one channel."""
+        return self.organization.burst_bytes.value / (self.cycles["nBL"] * self.tCK_ps.value / 1000)
+
+    @cached_property
+    def gaps(self) -> NDArray[np.int64]:
+        """Least clocks from command X to command Y by relation, shape (commands, commands, scopes); 0 = no rule."""
+        gaps = np.zeros((len(COMMANDS), len(COMMANDS), len(SCOPES)), np.int64)
+        for row in self.constraints:
+            wait = evaluate(row.wait, self.cycles)
+            for after in row.after if row.window == 1 else ():
+                for before in row.before:
+                    for scope in _REACH[row.scope]:
+                        cell = COMMANDS.index(after), COMMANDS.index(before), scope
+                        gaps[cell] = max(gaps[cell], wait)
+        return gaps
+
+    @cached_property
+    def act_window(self) -> tuple[int, int]:
+        """``(n, wait)``: n ACTs of a rank span at least ``wait`` clocks to the next one (n = 4, nFAW)."""
+        for row in self.constraints:
+            if row.window > 1:
+                return row.window, evaluate(row.wait, self.cycles)
+        return 1, 0
+
+
+def evaluate(expression: str, values: Mapping[str, int]) -> int:
+    """Return the value of a wait such as ``nCL + nBL + 2 - nCWL`` or ``max(nRTP, 4)``.
+
+    Raises ValueError for anything but names of ``values``, whole numbers, ``+ - *`` and ``max``.
+    """
+
+    def walk(node: ast.AST) -> int:
+        match node:
+            case ast.Constant(value=int(number)) if not isinstance(number, bool):
+                return number
+            case ast.Name(id=name) if name in values:
+                return values[name]
+            case ast.Name(id=name):
+                raise ValueError(f"wait {expression!r}: {name} is not among the timings")
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                return walk(left) + walk(right)
+            case ast.BinOp(left=left, op=ast.Sub(), right=right):
+                return walk(left) - walk(right)
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                return walk(left) * walk(right)
+            case ast.Call(func=ast.Name(id="max"), args=[_, *_] as arguments, keywords=[]):
+                return max(walk(argument) for argument in arguments)
+        raise ValueError(f"wait {expression!r}: only timings, numbers, + - * and max are understood")
+
+    try:
+        return walk(ast.parse(expression, mode="eval").body)
+    except SyntaxError:
+        raise ValueError(f"wait {expression!r} is not an expression") from None
+
+
+def load_standard(name: str) -> DramSpec:
+    """Read ``library/standards/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
+    return Document.read(PACKAGE / "library" / "standards" / f"{name}.yaml").validate(DramSpec)
