@@ -36,7 +36,7 @@ class Commands:
             if array.shape != (len(self.cycle),):
                 raise RecnmpError(f"commands: {field.name} has shape {array.shape}, not ({len(self.cycle)},)")
             object.__setattr__(self, field.name, array)
-        if len(self) and not (0 <= self.command.min() and self.command.max() < len(COMMANDS)):
+        if len(self) and not (self.command.min() >= 0 and self.command.max() < len(COMMANDS)):
             raise RecnmpError(f"commands: command must be 0 to {len(COMMANDS) - 1} ({', '.join(COMMANDS)})")
 
     def __len__(self) -> int:
