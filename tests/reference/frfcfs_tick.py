@@ -1,0 +1,325 @@
+"""A slow twin of the DRAM engine: one channel, FR-FCFS, every clock cycle one by one.
+
+Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2, commit
+c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting request what
+it needs next, and every command is checked against each constraint row of the standard.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from recnmp.library.dram import DramSpec, evaluate
+
+NEVER = -(10**9)
+"""Issue time of a command that was not issued yet."""
+
+
+class Request(NamedTuple):
+    """What the front end asks for: one burst, not before cycle ``arrive``."""
+
+    arrive: int
+    is_write: int
+    rank: int
+    bank_group: int
+    bank: int
+    row: int
+    column: int
+
+
+class Command(NamedTuple):
+    """One command as in a command trace; -1 = not applicable."""
+
+    cycle: int
+    name: str
+    rank: int
+    bank_group: int
+    bank: int
+    row: int
+    column: int
+    request: int
+
+
+@dataclass
+class TickResult:
+    """Commands in issue order; per request the cycle of acceptance and of the last data beat (-1 for writes)."""
+
+    commands: list[Command]
+    arrive: list[int]
+    depart: list[int]
+    row_hits: int = 0
+    row_misses: int = 0
+    row_conflicts: int = 0
+    cycles_drain: int = 0
+
+
+@dataclass
+class Place:
+    """A bank, bank group or rank; remembers when each command was issued anywhere within it."""
+
+    issued: dict[str, list[int]] = field(default_factory=dict)
+
+    def last(self, name: str, back: int = 1) -> int:
+        """Cycle of the ``back``-th last command ``name`` here."""
+        cycles = self.issued.get(name, [])
+        return cycles[-back] if len(cycles) >= back else NEVER
+
+
+@dataclass
+class Bank(Place):
+    """One bank: its open row, and the waiting request whose row was opened for it."""
+
+    open_row: int | None = None
+    active: "Waiting | None" = None
+
+
+@dataclass
+class Rank(Place):
+    """One rank, its bank groups and its banks by (bank group, bank)."""
+
+    groups: dict[int, Place] = field(default_factory=dict)
+    banks: dict[tuple[int, int], Bank] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A request inside the controller."""
+
+    number: int
+    request: Request
+    bank: Bank
+    touched: bool = False
+
+    def next_command(self) -> str:
+        """Open the row, use it, or close the other row that is open."""
+        if self.bank.open_row is None:
+            return "ACT"
+        if self.bank.open_row == self.request.row:
+            return "WR" if self.request.is_write else "RD"
+        return "PRE"
+
+
+class Device:
+    """The ranks of a channel: what is open, and what may be issued when."""
+
+    def __init__(self, spec: DramSpec, ranks: int) -> None:
+        self.spec = spec
+        self.rules = [(row, evaluate(row.wait, spec.cycles)) for row in spec.constraints]
+        groups = range(spec.organization.bank_groups.value)
+        banks = range(spec.organization.banks_per_group.value)
+        self.ranks = [
+            Rank(groups={g: Place() for g in groups}, banks={(g, b): Bank() for g in groups for b in banks})
+            for _ in range(ranks)
+        ]
+        self.commands: list[Command] = []
+        self._earliest: dict[tuple[str, int, int, int], int] = {}
+
+    def places(self, scope: str, rank: int, group: int, bank: int) -> Iterable[Place]:
+        """Where a rule of this scope looks for the earlier command."""
+        match scope:
+            case "bank":
+                return [self.ranks[rank].banks[group, bank]]
+            case "bank_group":
+                return [self.ranks[rank].groups[group]]
+            case "rank":
+                return [self.ranks[rank]]
+        return [other for number, other in enumerate(self.ranks) if number != rank]
+
+    def earliest(self, name: str, rank: int, group: int = -1, bank: int = -1) -> int:
+        """First cycle at which the command is legal; asked anew after every issued command."""
+        key = name, rank, group, bank
+        if key not in self._earliest:
+            self._earliest[key] = max(
+                (
+                    place.last(after, rule.window) + wait
+                    for rule, wait in self.rules
+                    if name in rule.before
+                    for place in self.places(rule.scope, rank, group, bank)
+                    for after in rule.after
+                ),
+                default=NEVER,
+            )
+        return self._earliest[key]
+
+    def issue(self, command: Command) -> None:
+        """Record the command and open or close rows."""
+        self.commands.append(command)
+        self._earliest.clear()
+        rank = self.ranks[command.rank]
+        touched: list[Place] = [rank]
+        if command.bank >= 0:
+            bank = rank.banks[command.bank_group, command.bank]
+            touched += [rank.groups[command.bank_group], bank]
+            if command.name == "ACT":
+                bank.open_row = command.row
+            elif command.name == "PRE":
+                bank.open_row = None
+        elif command.name == "PREA":
+            for bank in rank.banks.values():
+                bank.open_row = None
+        for place in touched:
+            place.issued.setdefault(command.name, []).append(command.cycle)
+
+
+class Controller:
+    """Queues, priorities and refresh of one channel; ``accept`` then ``tick``, once each per cycle."""
+
+    def __init__(self, device: Device, policy: str, refresh: str, read_queue: int, write_queue: int) -> None:
+        if policy not in ("frfcfs", "frfcfs_rowhit") or refresh not in ("off", "simultaneous", "staggered"):
+            raise ValueError(f"unknown policy {policy!r} or refresh {refresh!r}")
+        self.device = device
+        self.protect_row_hits = policy == "frfcfs_rowhit"
+        self.refresh = refresh
+        self.read_queue, self.write_queue = read_queue, write_queue
+        self.reads: list[Waiting] = []
+        self.writes: list[Waiting] = []
+        self.active: list[Waiting] = []
+        self.refreshes: list[int] = []  # ranks that wait for REF, first in first out
+        self.write_mode = False
+        self.result = TickResult(device.commands, [], [])
+
+    def accept(self, request: Request, cycle: int) -> bool:
+        """Take the request if there is room; reads of a queued write and repeated writes need none."""
+        number = len(self.result.arrive)
+        queued_write = any(write.request[2:] == request[2:] for write in self.writes)
+        depart = cycle + 1 if queued_write and not request.is_write else -1
+        if not queued_write:
+            queue, room = (
+                (self.writes, self.write_queue) if request.is_write else (self.reads, self.read_queue)
+            )
+            if len(queue) >= room:
+                return False
+            bank = self.device.ranks[request.rank].banks[request.bank_group, request.bank]
+            queue.append(Waiting(number, request, bank))
+        self.result.arrive.append(cycle)
+        self.result.depart.append(depart)
+        return True
+
+    def tick(self, cycle: int) -> None:
+        """Issue at most one command."""
+        self.request_refresh(cycle)
+        if self.serve_active(cycle):
+            return
+        if self.refreshes:
+            self.serve_refresh(cycle)
+            return
+        self.choose_mode()
+        self.serve_queue(self.writes if self.write_mode else self.reads, cycle)
+
+    def is_idle(self) -> bool:
+        """Has every accepted request been issued?"""
+        return not (self.reads or self.writes or self.active)
+
+    def request_refresh(self, cycle: int) -> None:
+        """Every nREFI each rank is due, all together or spread evenly over the interval."""
+        interval = self.device.spec.cycles["nREFI"]
+        ranks = len(self.device.ranks)
+        for rank in range(ranks if self.refresh != "off" else 0):
+            offset = (rank + 1) * (interval // ranks) if self.refresh == "staggered" else interval
+            if cycle >= offset and (cycle - offset) % interval == 0:
+                self.refreshes.append(rank)
+
+    def legal(self, waiting: Waiting, name: str, cycle: int) -> bool:
+        """Is the command this request needs allowed in this cycle?"""
+        where = waiting.request
+        return self.device.earliest(name, where.rank, where.bank_group, where.bank) <= cycle
+
+    def serve_active(self, cycle: int) -> bool:
+        """First of all, the oldest request whose row was opened for it and is ready."""
+        for waiting in sorted(self.active, key=lambda w: w.number):
+            name = waiting.next_command()
+            if self.legal(waiting, name, cycle):
+                self.issue(waiting, name, cycle, self.active)
+                return True
+        return False
+
+    def serve_refresh(self, cycle: int) -> None:
+        """The refresh at the head: close the rank, then REF; everything else waits."""
+        number = self.refreshes[0]
+        banks = self.device.ranks[number].banks.values()
+        name = "PREA" if any(bank.open_row is not None for bank in banks) else "REF"
+        if self.device.earliest(name, number) > cycle:
+            return
+        if name == "PREA" and any(bank.active is not None for bank in banks):
+            return
+        self.device.issue(Command(cycle, name, number, -1, -1, -1, -1, -1))
+        if name == "REF":
+            self.refreshes.pop(0)
+
+    def choose_mode(self) -> None:
+        """Start writing above 80 % of the write queue or with nothing to read, stop below 20 %."""
+        if self.write_mode:
+            self.write_mode = not (5 * len(self.writes) < self.write_queue and self.reads)
+        else:
+            self.write_mode = 5 * len(self.writes) > 4 * self.write_queue or not self.reads
+
+    def serve_queue(self, queue: list[Waiting], cycle: int) -> None:
+        """The oldest request whose next command is legal now."""
+        for place, waiting in enumerate(queue):
+            name = waiting.next_command()
+            if name == "PRE" and (waiting.bank.active or self.is_protected(waiting.bank, queue[:place])):
+                continue
+            if self.legal(waiting, name, cycle):
+                self.issue(waiting, name, cycle, queue)
+                return
+
+    def is_protected(self, bank: Bank, older: Sequence[Waiting]) -> bool:
+        """With row-hit protection, a row stays open while an older request of the queue hits it."""
+        return self.protect_row_hits and any(w.bank is bank and w.request.row == bank.open_row for w in older)
+
+    def issue(self, waiting: Waiting, name: str, cycle: int, queue: list[Waiting]) -> None:
+        """Issue for a request; ACT makes it active, RD and WR end it."""
+        where = waiting.request
+        if not waiting.touched:
+            waiting.touched = True
+            self.result.row_conflicts += name == "PRE"
+            self.result.row_misses += name == "ACT"
+            self.result.row_hits += name in ("RD", "WR")
+        row = -1 if name == "PRE" else where.row
+        column = where.column if name in ("RD", "WR") else -1
+        self.device.issue(
+            Command(cycle, name, where.rank, where.bank_group, where.bank, row, column, waiting.number)
+        )
+        if name == "PRE":
+            return
+        queue.remove(waiting)
+        if name == "ACT":
+            self.active.append(waiting)
+            waiting.bank.active = waiting
+        elif waiting.bank.active is waiting:
+            waiting.bank.active = None
+        if name in ("RD", "WR"):
+            timing = self.device.spec.cycles
+            end = cycle + timing["nCL" if name == "RD" else "nCWL"] + timing["nBL"]
+            self.result.cycles_drain = max(self.result.cycles_drain, end)
+            if name == "RD":
+                self.result.depart[waiting.number] = end
+
+
+def run(
+    spec: DramSpec,
+    ranks: int,
+    requests: Sequence[Sequence[int]],
+    *,
+    policy: str = "frfcfs",
+    refresh: str = "simultaneous",
+    read_queue: int = 32,
+    write_queue: int = 32,
+) -> TickResult:
+    """Replay ``requests`` on one channel until every read returned and every write was issued.
+
+    A request is (arrive, is_write, rank, bank_group, bank, row, column). Strictly in order, at most one is
+    accepted per cycle, not before its arrive cycle and only if its queue has room; its first command comes at
+    the earliest one cycle later.
+    """
+    controller = Controller(Device(spec, ranks), policy, refresh, read_queue, write_queue)
+    todo = [Request(*map(int, request)) for request in requests]
+    accepted, cycle = 0, 0
+    while True:
+        if accepted < len(todo):
+            if todo[accepted].arrive <= cycle and controller.accept(todo[accepted], cycle):
+                accepted += 1
+        elif controller.is_idle() and cycle >= max(controller.result.depart, default=0):
+            return controller.result
+        cycle += 1
+        controller.tick(cycle)
