@@ -7,7 +7,7 @@ from recnmp.errors import ConfigError
 BURST_BYTES = 64
 """Bytes of one column access on a 64-bit DDR4 channel (burst length 8); the unit of DRAM requests."""
 
-_SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(B|KiB|MiB|GiB|TiB)?\s*")
+_SIZE = re.compile(r"\s*(\d{1,18}(?:\.\d{1,18})?)\s*(B|KiB|MiB|GiB|TiB)?\s*")
 _POWER = {None: 0, "B": 0, "KiB": 1, "MiB": 2, "GiB": 3, "TiB": 4}
 
 

@@ -5,13 +5,22 @@ checked against what is installed by `recnmp.resolve`, so that adding a file add
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
 
 from recnmp.config.document import Document
 from recnmp.errors import ConfigError
-from recnmp.units import parse_bytes
+from recnmp.units import BURST_BYTES, parse_bytes
 
 
 def _bytes(value: object) -> object:
@@ -21,8 +30,25 @@ def _bytes(value: object) -> object:
         raise ValueError(str(error)) from None
 
 
-Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0)]
-PowerOfTwo = Annotated[int, Field(ge=1, json_schema_extra={"enum": [2**n for n in range(11)]})]
+def _power_of_two(value: int) -> int:
+    if value & (value - 1):
+        raise ValueError(f"must be a power of two, got {value}")
+    return value
+
+
+_SIZE_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1},
+        {"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*(B|KiB|MiB|GiB|TiB)?\s*$"},
+    ]
+}
+_POWERS = {"enum": [2**n for n in range(11)]}
+
+Bytes = Annotated[int, BeforeValidator(_bytes), Field(gt=0), WithJsonSchema(_SIZE_SCHEMA)]
+PowerOfTwo = Annotated[
+    int, Field(ge=1, le=1024, json_schema_extra={**_POWERS}), AfterValidator(_power_of_two)
+]
+PageBytes = Annotated[Bytes, Field(ge=BURST_BYTES, le=1 << 30), AfterValidator(_power_of_two)]
 
 
 class Section(BaseModel):
@@ -67,7 +93,7 @@ class PlacementConfig(Section):
         "random",
         description="random: the operating system's free pages; coloured: all pages of a table in one rank",
     )
-    page_bytes: Bytes = Field(4096, description="page size")
+    page_bytes: PageBytes = Field(4096, description="page size, a power of two from 64 B to 1 GiB")
     seed: int = Field(1, ge=0, description="seed of the page placement")
 
 
@@ -77,6 +103,16 @@ class CacheConfig(Section):
     kind: str = Field("lru", description="replacement policy, a file of recnmp/cache")
     size_bytes: Bytes = Field(description="capacity; per rank for `cache.rank`")
     ways: int = Field(4, ge=1, description="associativity")
+
+    @model_validator(mode="after")
+    def _whole_sets(self) -> Self:
+        set_bytes = self.ways * BURST_BYTES
+        if self.size_bytes % set_bytes:
+            raise ValueError(
+                f"size_bytes must be whole sets of {self.ways} ways x {BURST_BYTES} B = {set_bytes} B, "
+                f"got {self.size_bytes}"
+            )
+        return self
 
 
 class CachesConfig(Section):
@@ -89,7 +125,9 @@ class CachesConfig(Section):
 class NmpConfig(Section):
     """The near-memory architecture compared with the host."""
 
-    kind: str = Field("recnmp", description="architecture, a file of recnmp/nmp; host runs the baseline alone")
+    kind: str = Field(
+        "recnmp", description="architecture, a file of recnmp/nmp; host runs the baseline alone"
+    )
     options: dict[str, Any] = Field(default_factory=dict, description="options of that architecture")
 
 
@@ -137,8 +175,24 @@ class Config(Section):
 
     _document: Document | None = PrivateAttr(None)
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether the options are equal, wherever they were written."""
+        return isinstance(other, Config) and self.model_dump() == other.model_dump()
+
     def error(self, loc: tuple[str, ...], message: str, allowed: list[str] | None = None) -> ConfigError:
         """Return the error for the option at ``loc``, with its file, line and column when they are known."""
-        if self._document is not None:
-            return self._document.error(loc, message, allowed)
-        return ConfigError(f"{'.'.join(loc)}: {message}")
+        document = self._document or Document.from_data(self.model_dump(mode="json"), "configuration")
+        return document.error(loc, message, allowed)
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema of a configuration file for editors, ``extends`` included.
+
+    A file that extends another one may leave out what the other one has.
+    """
+    schema = Config.model_json_schema()
+    needed = schema.pop("required")
+    extends = {"type": "string", "description": "file this one starts from, relative to this one"}
+    schema["properties"] = {"extends": extends, **schema["properties"]}
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": needed}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
