@@ -1,0 +1,1 @@
+"""From the parts' times to what a user waits and a server delivers."""

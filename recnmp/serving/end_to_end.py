@@ -1,0 +1,109 @@
+"""How the parts of one inference meet: end-to-end latency and throughput of host and near memory."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from recnmp.errors import RecnmpError
+from recnmp.mlp.timing import MlpTiming
+
+
+@dataclass(frozen=True)
+class EndToEnd:
+    """One batch of a model from dense features and indices to predictions [ns].
+
+    ``sls_host_ns`` and ``sls_nmp_ns`` are the embedding gather-reduce of one batch on the host and near
+    memory (None when only the host ran). The host does everything in turn: bottom MLP, SLS, interaction, top
+    MLP. Near memory, overlap ``bottom_mlp`` lets the host compute the bottom MLP while memory gathers, so the
+    longer of the two counts; ``none`` does them in turn. One batch is in flight at a time.
+
+    Not modelled: pipelining of several batches, several cores each with its own batch, data copies between
+    the parts, and memory traffic of the MLPs that would slow the gather.
+    """
+
+    mlp: MlpTiming
+    sls_host_ns: float
+    sls_nmp_ns: float | None = None
+    overlap: Literal["bottom_mlp", "none"] = "bottom_mlp"
+
+    def __post_init__(self) -> None:
+        for name in ("sls_host_ns", "sls_nmp_ns"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value >= 0):
+                raise RecnmpError(f"end to end: {name} is {value}, not a time")
+
+    @property
+    def host_ns(self) -> float:
+        """Latency of a batch on the host [ns]."""
+        return self.mlp.total_ns + self.sls_host_ns
+
+    @property
+    def hidden_ns(self) -> float | None:
+        """Time that near-memory SLS and bottom MLP run side by side [ns]."""
+        if self.sls_nmp_ns is None:
+            return None
+        return min(self.mlp.bottom_mlp.median_ns, self.sls_nmp_ns) if self.overlap == "bottom_mlp" else 0.0
+
+    @property
+    def nmp_ns(self) -> float | None:
+        """Latency of a batch with SLS near memory [ns]."""
+        if self.sls_nmp_ns is None or self.hidden_ns is None:
+            return None
+        return self.mlp.total_ns + self.sls_nmp_ns - self.hidden_ns
+
+    @property
+    def speedup_over_host(self) -> float | None:
+        """Host latency over near-memory latency."""
+        return None if self.nmp_ns is None else self.host_ns / self.nmp_ns
+
+    @property
+    def amdahl_bound(self) -> float:
+        """Speed-up over the host if SLS took no time at all: what the dense part alone allows."""
+        return self.host_ns / self.mlp.total_ns
+
+    def samples_per_s(self, latency_ns: float) -> float:
+        """Return samples per second at ``latency_ns`` per batch, one batch in flight."""
+        return self.mlp.batch_size / latency_ns * 1e9
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON, in a fixed order; without near memory its values are None."""
+        nmp_ns = self.nmp_ns
+        return {
+            "host_ns": self.host_ns,
+            "nmp_ns": nmp_ns,
+            "speedup_over_host": self.speedup_over_host,
+            "amdahl_bound": self.amdahl_bound,
+            "samples_per_s": {
+                "host": self.samples_per_s(self.host_ns),
+                "nmp": None if nmp_ns is None else self.samples_per_s(nmp_ns),
+            },
+            "batch_size": self.mlp.batch_size,
+            "batches_in_flight": 1,
+            "breakdown": {"host": self._host_parts(), "nmp": self._nmp_parts()},
+        }
+
+    def _dense_parts(self) -> dict[str, float]:
+        return {f"{name}_ns": part.median_ns for name, part in self.mlp.parts.items()}
+
+    def _host_parts(self) -> dict[str, Any]:
+        dense = self._dense_parts()
+        return {
+            "bottom_mlp_ns": dense["bottom_mlp_ns"],
+            "sls_ns": self.sls_host_ns,
+            "interaction_ns": dense["interaction_ns"],
+            "top_mlp_ns": dense["top_mlp_ns"],
+            "overlap": "none",
+            "sls_share": self.sls_host_ns / self.host_ns,
+        }
+
+    def _nmp_parts(self) -> dict[str, Any] | None:
+        if self.sls_nmp_ns is None or self.hidden_ns is None or self.nmp_ns is None:
+            return None
+        exposed = self.sls_nmp_ns - self.hidden_ns
+        return self._host_parts() | {
+            "sls_ns": self.sls_nmp_ns,
+            "overlap": self.overlap,
+            "sls_share": exposed / self.nmp_ns,
+            "hidden_ns": self.hidden_ns,
+            "exposed_sls_ns": exposed,
+        }
