@@ -74,7 +74,7 @@ class Document:
         return ConfigError(_problems.line(found.place, loc, message, allowed, names))
 
     def validate(self, model: type[_Model], other_keys: Iterable[str] = ()) -> _Model:
-        """Return the document as ``model``; ``other_keys`` are those at the top that its reader has taken out.
+        """Return the document as ``model``; ``other_keys`` are top keys that its reader took out.
 
         Types are strict, as YAML has them: no text for a number, no 1.5 for an int, no true for 1; lists
         serve for tuples and text for paths. Raises one ConfigError with a line for every problem.

@@ -38,8 +38,15 @@ def load_config_dict(data: Mapping[str, Any], source: str = "configuration") -> 
 
 
 def config_to_dict(config: Config) -> dict[str, Any]:
-    """Return every option with its value as plain JSON data: the resolved configuration of a run."""
-    return config.model_dump(mode="json")
+    """Return every option with its value as plain JSON data: the resolved configuration of a run.
+
+    A trace below the working folder is named from there, so that the same run in another copy of a project
+    gives the same data.
+    """
+    data = config.model_dump(mode="json")
+    if config.trace.file.is_relative_to(Path.cwd()):
+        data["trace"]["file"] = config.trace.file.relative_to(Path.cwd()).as_posix()
+    return data
 
 
 def shipped(folder: str) -> Path:
