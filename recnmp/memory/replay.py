@@ -1,0 +1,236 @@
+"""Replaying requests through DRAM controllers: the friendly side of the engine.
+
+Policies are Ramulator 2.1's: ``frfcfs`` takes the oldest request whose next command is legal, and serves a
+request whose row was opened for it before everything else; ``frfcfs_rowhit`` also keeps a row open while an
+older request hits it. Requests enter in order, one per clock, and wait outside while their queue is full.
+
+Not modelled: power-down, temperature, ECC, command-bus signal integrity, per-bank refresh.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.errors import ConfigError, RecnmpError
+from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.memory import _kernels as kernel
+from recnmp.memory.commands import Commands
+from recnmp.memory.requests import Requests
+from recnmp.units import cycles_to_ns, gb_per_s
+
+POLICIES = ("frfcfs", "frfcfs_rowhit")
+REFRESHES = ("off", "simultaneous", "staggered")
+
+_WIDE = {(0, 0), (2, 2), (2, 3), (3, 2), (3, 3)}  # command pairs the engine spaces over a whole rank
+_ELSEWHERE = {(2, 2), (2, 3), (3, 2), (3, 3)}  # and over the ranks of a channel
+
+
+@dataclass(frozen=True)
+class ControllerOptions:
+    """How a controller works, the same for all of a run.
+
+    Attributes:
+        ranks: ranks behind its command bus, R.
+        policy: one of ``POLICIES``.
+        refresh: one of ``REFRESHES``; simultaneous: all ranks fall due together every nREFI.
+        read_queue: reads it can hold; a request leaves the queue when its row is opened for it.
+        write_queue: writes it can hold; it turns to writes above 0.8 and back below 0.2 of it.
+    """
+
+    ranks: int
+    policy: str = "frfcfs"
+    refresh: str = "simultaneous"
+    read_queue: int = 32
+    write_queue: int = 32
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What became of the requests of U controllers, in clocks of the standard.
+
+    Attributes:
+        accepted: clock at which each request entered its queue, shape (L,).
+        depart: clock of its last data beat, -1 for writes, shape (L,).
+        done: clock of the last data beat of each group at each controller, 0 where it has none, shape (U, G).
+        cycles: last data beat of all.
+        counts: commands by name, ``row_hits``, ``row_misses``, ``row_conflicts`` (state of the bank when a
+            request's first command is issued), reads ``forwarded`` from and writes ``absorbed`` by queued writes.
+        commands: issued commands of each controller, when recorded.
+    """
+
+    accepted: NDArray[np.int64]
+    depart: NDArray[np.int64]
+    done: NDArray[np.int64]
+    cycles: int
+    counts: dict[str, int]
+    commands: tuple[Commands, ...]
+
+    @property
+    def read_latency_avg_cycles(self) -> float:
+        """Mean clocks from acceptance to the last data beat over all reads."""
+        reads = self.depart >= 0
+        return float((self.depart - self.accepted)[reads].mean()) if reads.any() else 0.0
+
+    def statistics(self, spec: DramSpec, buses: int) -> dict[str, object]:
+        """Return the figures of a result's ``memory`` section; ``buses`` data buses carried the bursts."""
+        bursts = self.counts["RD"] + self.counts["WR"]
+        ns = cycles_to_ns(self.cycles, spec.tCK_ps.value)
+        return {
+            "cycles": self.cycles,
+            "requests": len(self.depart),
+            "row_hits": self.counts["row_hits"],
+            "row_misses": self.counts["row_misses"],
+            "row_conflicts": self.counts["row_conflicts"],
+            "commands": {name: self.counts[name] for name in COMMANDS},
+            "gb_per_s": gb_per_s(bursts * spec.organization.burst_bytes.value, ns),
+            "bus_utilization": bursts * spec.cycles["nBL"] / (self.cycles * buses) if self.cycles else 0.0,
+            "read_latency_avg_cycles": self.read_latency_avg_cycles,
+        }
+
+
+def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
+    """Return a standard and a policy as the numbers the kernel reads.
+
+    Raises ConfigError for a policy or refresh that does not exist, and for a standard with a constraint the
+    engine does not space (none of those shipped).
+    """
+    if options.policy not in POLICIES or options.refresh not in REFRESHES:
+        raise ConfigError(f"policy {options.policy!r} and refresh {options.refresh!r}: allowed are {POLICIES} and {REFRESHES}")
+    org, gaps = spec.organization, spec.gaps
+    for x, after in enumerate(COMMANDS):
+        for y, before in enumerate(COMMANDS):
+            wide = (x, y) in _WIDE or x >= kernel.REF or y >= kernel.REF
+            if (gaps[x, y, 1:3].any() and not wide) or (gaps[x, y, 3] and (x, y) not in _ELSEWHERE):
+                raise ConfigError(f"{spec.name}: the engine has no rule of this scope from {after} to {before}")
+    group_of = np.arange(spec.banks_per_rank) // org.banks_per_group.value
+    relation = np.where(group_of[:, None] == group_of[None, :], 1, 2)
+    np.fill_diagonal(relation, 0)
+    window, window_wait = spec.act_window
+    cycles = spec.cycles
+    return kernel.Rules(
+        ranks=options.ranks,
+        banks=spec.banks_per_rank,
+        own=gaps[:, :, 0].copy(),
+        wide=np.ascontiguousarray(gaps[:4, :4][:, :, relation]),
+        other=gaps[:4, :4, 3].copy(),
+        act_window=window,
+        act_window_wait=window_wait,
+        read_latency=cycles["nCL"] + cycles["nBL"],
+        write_latency=cycles["nCWL"] + cycles["nBL"],
+        refresh_interval=0 if options.refresh == "off" else cycles["nREFI"],
+        protect_hits=int(options.policy == "frfcfs_rowhit"),
+        queue=np.array([options.read_queue, options.write_queue], np.int64),
+        high=options.write_queue * 8 // 10,
+        low=-(-options.write_queue * 2 // 10),
+        has_writes=int(has_writes),
+    )
+
+
+def make_controllers(rules: kernel.Rules, refresh: str, start: NDArray[np.int64]) -> kernel.Controller:
+    """Return idle controllers at clock 0, all banks closed; controller u begins with request ``start[u]``."""
+    units, ranks, lanes = len(start) - 1, rules.ranks, rules.ranks * rules.banks
+    slots = int(rules.queue.sum())
+    scalar = np.zeros((units, kernel.N_SCALARS), np.int64)
+    scalar[:, kernel.NOW] = 1
+    scalar[:, kernel.NEXT] = start[:-1]
+    scalar[:, kernel.FREE] = slots
+    interval = rules.refresh_interval
+    due = np.full(ranks, kernel.NEVER, np.int64)
+    if interval:
+        due = interval // ranks * np.arange(1, ranks + 1) if refresh == "staggered" else np.full(ranks, interval)
+    scalar[:, kernel.REFRESH_DUE] = due.min()
+    long_ago = -(1 << 40)
+    return kernel.Controller(
+        scalar=scalar,
+        count=np.zeros((units, kernel.N_COUNTS), np.int64),
+        waiting=np.zeros((units, 2), np.int64),
+        ready=np.zeros((units, 4, lanes), np.int64),
+        rank_ready=np.zeros((units, 2, ranks), np.int64),
+        row=np.full((units, lanes), -1, np.int64),
+        key=np.full((units, 6, lanes), kernel.NO_KEY, np.int64),
+        opened=np.full((units, lanes), -1, np.int64),
+        open_banks=np.zeros((units, ranks), np.int64),
+        opened_of_rank=np.zeros((units, ranks), np.int64),
+        acts=np.full((units, ranks, rules.act_window), long_ago, np.int64),
+        refresh_at=np.tile(due.astype(np.int64), (units, 1)),
+        fifo=np.zeros((units, 8 * ranks), np.int64),
+        head=np.full((units, 2, lanes), -1, np.int64),
+        tail=np.full((units, 2, lanes), -1, np.int64),
+        slot_request=np.zeros((units, slots), np.int64),
+        slot_row=np.zeros((units, slots), np.int64),
+        slot_next=np.zeros((units, slots), np.int64),
+        slot_previous=np.zeros((units, slots), np.int64),
+        free=np.tile(np.arange(slots), (units, 1)),
+    )
+
+
+def make_work(requests: Requests) -> kernel.Work:
+    """Return the requests beside empty arrays for what becomes of them."""
+    n, per_group = len(requests), requests.per_group
+    return kernel.Work(
+        requests.arrive.copy(), requests.lane, requests.row, requests.column, requests.write, requests.group,
+        accepted=np.zeros(n, np.int64), depart=np.full(n, -1, np.int64), first=np.zeros(n, np.uint8),
+        remaining=per_group, done=np.zeros_like(per_group),
+    )  # fmt: skip
+
+
+def make_log(room: int) -> kernel.Log:
+    """Return room for the commands of one controller."""
+    return kernel.Log(*(np.zeros(room, np.int64) for _ in kernel.Log._fields))
+
+
+def grown(log: kernel.Log) -> kernel.Log:
+    """Return the log with twice the room."""
+    return kernel.Log(*(np.concatenate([column, np.zeros_like(column)]) for column in log))
+
+
+def replay(requests: Requests, spec: DramSpec, options: ControllerOptions, *, record: bool = False) -> Timeline:
+    """Run every controller until its last request is served, controllers side by side in threads.
+
+    With ``record`` the issued commands are kept. Raises ConfigError for options the engine does not know.
+    """
+    rules = make_rules(spec, options, bool(requests.write.any()))
+    controllers = make_controllers(rules, options.refresh, requests.start)
+    work = make_work(requests)
+    room = 4 * int(np.diff(requests.start).max()) + 4096 if record else 0
+
+    def run(u: int) -> kernel.Log:
+        log = make_log(room)
+        end = int(requests.start[u + 1])
+        while (code := kernel.advance(rules, controllers, work, log, u, end, -1)) == kernel.NO_SPACE:
+            log = grown(log)
+        if code != kernel.DONE:
+            raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
+        return log
+
+    with ThreadPoolExecutor(requests.controllers) as pool:
+        logs = list(pool.map(run, range(requests.controllers)))
+    commands = tuple(_commands(log, controllers, spec, u) for u, log in enumerate(logs)) if record else ()
+    return timeline(controllers, work, commands)
+
+
+def timeline(controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()) -> Timeline:
+    """Gather what the controllers did."""
+    totals = controllers.count.sum(axis=0)
+    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed")
+    counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
+    return Timeline(work.accepted, work.depart, work.done, int(work.done.max(initial=0)), counts, commands)
+
+
+def _commands(log: kernel.Log, controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
+    n = int(controllers.scalar[u, kernel.LOGGED])
+    cycle, command, lane, row, column, request = (column[:n] for column in log)
+    groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
+    of_rank = command >= kernel.REF
+    return Commands(
+        cycle,
+        command.astype(np.int8),
+        lane // (groups * banks),
+        np.where(of_rank, -1, lane // banks % groups),
+        np.where(of_rank, -1, lane % banks),
+        row,
+        column,
+        request,
+    )

@@ -1,0 +1,56 @@
+"""Requests: what DRAM controllers are asked to read and write, one burst each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.errors import RecnmpError
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Bursts for U controllers in the order each is offered them, L in all.
+
+    Attributes:
+        start: controller u owns requests ``start[u] : start[u + 1]``, shape (U + 1,).
+        arrive: clock from which a request may be offered, shape (L,), not decreasing within a controller.
+        lane: bank within the controller, ``(rank * bank_groups + bank_group) * banks_per_group + bank``, (L,).
+        row: DRAM row, shape (L,).
+        column: burst within the row, shape (L,).
+        write: 1 for a write, shape (L,).
+        group: what a request's completion counts for (a batch, a packet), shape (L,), in ``range(groups)``.
+        groups: groups, G.
+    """
+
+    start: NDArray[np.int64]
+    arrive: NDArray[np.int64]
+    lane: NDArray[np.int32]
+    row: NDArray[np.int32]
+    column: NDArray[np.int32]
+    write: NDArray[np.uint8]
+    group: NDArray[np.int32]
+    groups: int
+
+    def __post_init__(self) -> None:
+        """Check that every array has one value per request."""
+        n = int(self.start[-1])
+        for name in ("arrive", "lane", "row", "column", "write", "group"):
+            if len(getattr(self, name)) != n:
+                raise RecnmpError(f"requests: {name} has {len(getattr(self, name))} values for {n} requests")
+
+    def __len__(self) -> int:
+        return len(self.lane)
+
+    @property
+    def controllers(self) -> int:
+        """Controllers, U."""
+        return len(self.start) - 1
+
+    @property
+    def per_group(self) -> NDArray[np.int64]:
+        """Requests of each group at each controller, shape (U, G)."""
+        counts = np.zeros((self.controllers, self.groups), np.int64)
+        for u in range(self.controllers):
+            counts[u] = np.bincount(self.group[self.start[u] : self.start[u + 1]], minlength=self.groups)
+        return counts
