@@ -34,7 +34,9 @@ class Table:
         if self.entries < 1 or self.dim < 1:
             raise ConfigError(f"table {self.name!r}: entries and dim are at least 1")
         if self.dtype not in _ELEMENT_BYTES:
-            raise ConfigError(f"table {self.name!r}: dtype {self.dtype!r} is not one of {sorted(_ELEMENT_BYTES)}")
+            raise ConfigError(
+                f"table {self.name!r}: dtype {self.dtype!r} is not one of {sorted(_ELEMENT_BYTES)}"
+            )
 
     @property
     def entry_bytes(self) -> int:
@@ -64,7 +66,9 @@ class Calls:
         return len(self.table)
 
     def __getitem__(self, which: slice) -> "Calls":
-        return Calls(self.table[which], self.first_bag[which], self.bags[which], self.batch[which], self.pooling[which])
+        return Calls(
+            self.table[which], self.first_bag[which], self.bags[which], self.batch[which], self.pooling[which]
+        )
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,9 @@ class Trace:
 
     def __post_init__(self) -> None:
         """Check shapes, order and ranges once, so that no later part has to."""
-        shapes = {len(self.table), len(self.bag), len(self.entry)} | ({len(self.weight)} if self.weight is not None else set())
+        shapes = {len(self.table), len(self.bag), len(self.entry)} | (
+            {len(self.weight)} if self.weight is not None else set()
+        )
         if len(shapes) != 1:
             raise ConfigError("trace columns differ in length")
         calls = self.calls
@@ -109,8 +115,11 @@ class Trace:
             outside = np.flatnonzero(self.entry >= sizes[self.table])
             if len(outside):
                 i = outside[0]
-                name = self.tables[self.table[i]].name
-                raise ConfigError(f"lookup {i} reads entry {self.entry[i]} of table {name!r} with {sizes[self.table[i]]} entries")
+                table = self.tables[self.table[i]]
+                raise ConfigError(
+                    f"lookup {i} reads entry {self.entry[i]} of table {table.name!r}, "
+                    f"which has {table.entries} entries"
+                )
 
     @property
     def lookups(self) -> int:
@@ -152,7 +161,13 @@ class Trace:
         wanted = present[first_batch:] if batches is None else present[first_batch : first_batch + batches]
         if len(wanted) == 0 or (batches is not None and len(wanted) < batches):
             raise ConfigError(f"the trace has {len(present)} batches, not {first_batch + (batches or 1)}")
-        calls = self.calls[int(np.searchsorted(self.calls.batch, wanted[0])) : int(np.searchsorted(self.calls.batch, wanted[-1], "right"))]
+        calls = self.calls[
+            int(np.searchsorted(self.calls.batch, wanted[0])) : int(
+                np.searchsorted(self.calls.batch, wanted[-1], "right")
+            )
+        ]
         span = slice(*np.searchsorted(self.bag, [calls.first_bag[0], calls.first_bag[-1] + calls.bags[-1]]))
         weight = None if self.weight is None else self.weight[span]
-        return Trace(self.table[span], self.bag[span], self.entry[span], weight, self.tables, calls, self.meta)
+        return Trace(
+            self.table[span], self.bag[span], self.entry[span], weight, self.tables, calls, self.meta
+        )

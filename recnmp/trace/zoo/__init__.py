@@ -1,0 +1,1 @@
+"""Model zoo: PyTorch models that really run, one kind per file."""
