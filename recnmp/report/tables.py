@@ -1,0 +1,220 @@
+"""A result as text that a person takes in at a glance, on a terminal or in a pipe."""
+
+import os
+import shutil
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import PurePath
+from typing import Any, TextIO
+
+from recnmp.report.result import Result
+
+_LABEL, _HOST, _NMP, _RATIO = 24, 38, 64, 78  # columns at which each field ends
+_BAR = 12
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_ASCII = str.maketrans(
+    {**dict.fromkeys("▏▎▍", "|"), **dict.fromkeys("▌▋▊▉█", "#"), "─": "-", "·": "-", "µ": "u"}
+)
+_PARTS = {"bottom_mlp": "bottom MLP", "sls": "SLS", "interaction": "interaction", "top_mlp": "top MLP"}
+_SHARES = {"delivery": "instruction delivery", "return": "result return", "waiting": "waiting for ranks"}
+
+Json = Mapping[str, Any]
+
+
+def print_result(result: Result | Json, file: TextIO, width: int | None = None) -> None:
+    """Write ``result`` (a `Result` or a document from `load_result`) to ``file`` as a table.
+
+    ``width`` : columns to fill, by default the terminal's, between 80 and 100. Rows whose values a result
+    lacks, such as those of near memory in a host-only run, are left out. Headings are bold on a terminal
+    (unless NO_COLOR is set), plain elsewhere; a file that cannot hold the bar characters gets ASCII ones.
+    """
+    document = result.to_dict() if isinstance(result, Result) else result
+    if width is None:
+        width = min(max(shutil.get_terminal_size().columns, 80), 100)
+    bold = file.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    for line in table_lines(document, width):
+        text = _fit_encoding(line.rstrip(), file.encoding)
+        heading = bool(text) and not text.startswith((" ", "─", "-"))
+        file.write(f"\x1b[1m{text}\x1b[0m\n" if bold and heading else f"{text}\n")
+
+
+def table_lines(document: Json, width: int) -> Iterator[str]:
+    """Yield the lines of the table for a result document, without colour."""
+    sections = (_latency, _where_time_goes, _memory, _near_memory)
+    yield from _title(document, width)
+    for section in sections:
+        lines = list(section(document))
+        yield from [*lines, ""] if lines else []
+    yield from _footnotes(document, width)
+
+
+def _title(document: Json, width: int) -> Iterator[str]:
+    config, trace = document["config"], document.get("trace", {})
+    memory = config.get("memory", {})
+    kind = config.get("nmp", {}).get("kind", "host")
+    shape = " x ".join(
+        f"{memory[key]} {unit}{'s' * (memory[key] != 1)}"
+        for key, unit in (("channels", "channel"), ("dimms_per_channel", "DIMM"), ("ranks_per_dimm", "rank"))
+        if key in memory
+    )
+    who = "host alone" if kind == "host" else f"host against {kind}"
+    yield f"{_model(document)} · {who} · {memory.get('standard', 'memory')}, {shape}"
+    facts = [
+        f"{_count(trace['batches'])} batches" + _given(trace, "batch_size", " of {:,}")
+        if "batches" in trace
+        else "",
+        _given(trace, "lookups", "{:,} lookups"),
+        _given(trace, "unique_share", "{:.1%} unique"),
+    ]
+    name = PurePath(str(trace.get("file") or config.get("trace", {}).get("file", "trace"))).name
+    yield f"  {name}: {', '.join(filter(None, facts))}".rstrip(": ")
+    yield "─" * width
+
+
+def _model(document: Json) -> str:
+    config = document["config"]
+    model = config.get("model", "model")
+    return str(model.get("name") if isinstance(model, Mapping) else model).upper()
+
+
+def _latency(document: Json) -> Iterator[str]:
+    sls, whole = document.get("sls", {}), document.get("end_to_end", {})
+    nmp = sls.get("nmp_ns") is not None
+    yield _row("one batch, mean", "host", "NMP" if nmp else "", "speed-up" if nmp else "")
+    for label, part in (("SLS (gather-reduce)", sls), ("end to end", whole)):
+        if part.get("host_ns") is not None:
+            speedup = _given(part, "speedup_over_host", "{:.2f} x")
+            yield _row(label, _ns(part["host_ns"]), _ns(part.get("nmp_ns")), speedup, indent=True)
+    rate = whole.get("samples_per_s", {})
+    if rate.get("host") is not None:
+        bound = whole.get("amdahl_bound")
+        yield _row("samples/s", _count(rate["host"]), _count(rate.get("nmp")), indent=True)
+        if bound is not None:
+            yield _row("if SLS took no time", "", "", f"{bound:.2f} x", indent=True)
+
+
+def _where_time_goes(document: Json) -> Iterator[str]:
+    whole = document.get("end_to_end", {})
+    breakdown = whole.get("breakdown", {})
+    host, nmp = breakdown.get("host"), breakdown.get("nmp") or {}
+    if not host:
+        return
+    longest = max(whole["host_ns"], whole.get("nmp_ns") or 0.0)
+    yield _row("where the time goes", "host", "NMP" if nmp else "")
+    for key, label in _PARTS.items():
+        line = _row(label, _ns(host[f"{key}_ns"]), indent=True) + "  " + _bar(host[f"{key}_ns"] / longest)
+        if nmp:
+            line = f"{line:<{_NMP - 10}}{_ns(nmp[f'{key}_ns']):>10}  {_bar(nmp[f'{key}_ns'] / longest)}"
+        yield line
+    if nmp.get("hidden_ns"):
+        yield _row("hidden: MLP beside SLS", "", "-" + _ns(nmp["hidden_ns"]), indent=True)
+
+
+def _memory(document: Json) -> Iterator[str]:
+    memory = document.get("memory", {})
+    host, nmp = memory.get("host") or {}, memory.get("nmp") or {}
+    if not host:
+        return
+    yield _row("memory, all batches", "host", "NMP" if nmp else "")
+    rows: tuple[tuple[str, Callable[[Json], str]], ...] = (
+        ("DRAM cycles", lambda m: _given(m, "cycles", "{:,}")),
+        ("requests", lambda m: _given(m, "requests", "{:,}")),
+        ("bandwidth", lambda m: _given(m, "gb_per_s", "{:.2f} GB/s")),
+        ("bus utilisation", lambda m: _given(m, "bus_utilization", "{:.1%}")),
+        ("row hit/miss/conflict", _row_buffer),
+        ("ACT commands", lambda m: _given(m.get("commands", {}), "ACT", "{:,}")),
+        ("RD commands", lambda m: _given(m.get("commands", {}), "RD", "{:,}")),
+    )
+    for label, show in rows:
+        cells = show(host), show(nmp)
+        if any(cells):
+            yield _row(label, *cells, indent=True)
+
+
+def _row_buffer(memory: Json) -> str:
+    counts = [memory.get(key, 0) for key in ("row_hits", "row_misses", "row_conflicts")]
+    total = sum(counts)
+    return " / ".join(f"{100 * count / total:.0f}" for count in counts) + " %" if total else ""
+
+
+def _near_memory(document: Json) -> Iterator[str]:
+    nmp = document.get("nmp") or {}
+    if nmp.get("packets") is None:
+        return
+    yield f"near memory: {_count(nmp['packets'])} packets, {_count(nmp.get('instructions'))} instructions"
+    yield _row("RankCache hits", _given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
+    if nmp.get("rank_load_imbalance") is not None:
+        imbalance = _row("rank load imbalance", f"{nmp['rank_load_imbalance']:.2f}", indent=True)
+        yield f"{imbalance}  slowest rank over the mean"
+    for key, share in (nmp.get("time_share") or {}).items():
+        yield f"{_row(_SHARES.get(key, key), f'{share:.1%}', indent=True)}  {_bar(share):<{_BAR}}  of channel time"
+
+
+def _footnotes(document: Json, width: int) -> Iterator[str]:
+    mlp, check = document.get("mlp", {}), document.get("functional_check", {})
+    notes = [
+        ("host baseline", document.get("sls", {}).get("host_baseline", "")),
+        ("dense part", _dense_note(mlp) if mlp else ""),
+        ("pooled vectors", _check_note(check) if check else ""),
+    ]
+    for label, text in notes:
+        if text:
+            lead = f"{label:<16}"
+            yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
+
+
+def _dense_note(mlp: Json) -> str:
+    threads = mlp.get("threads", 1)
+    how = "measured on this CPU" if mlp.get("method") == "measured" else f"profile {mlp.get('device')}"
+    spread = "stable" if mlp.get("stable") else f"unstable: {mlp.get('unstable_because')}"
+    text = f"{how}, {mlp.get('backend')}, {threads} thread{'s' * (threads != 1)}, {spread}"
+    return f"{text}; {mlp['note']}" if mlp.get("note") else text
+
+
+def _check_note(check: Json) -> str:
+    status = str(check.get("status", "unknown"))
+    bags = _given(check, "bags", "{:,} bags")
+    exact = {True: "bit-exact", False: "within rounding"}.get(check.get("bit_exact"), "") if bags else ""
+    details = " ".join(filter(None, [bags, exact, check.get("reason")]))
+    return f"{status}: {details}" if details else status
+
+
+def _row(label: str, host: str = "", nmp: str = "", ratio: str = "", *, indent: bool = False) -> str:
+    line = f"{'  ' * indent + label:<{_LABEL}}"
+    for text, end in ((host, _HOST), (nmp, _NMP), (ratio, _RATIO)):
+        line += " " * max(1, end - len(line) - len(text)) + text if text else ""
+    return line
+
+
+def _given(values: Json, key: str, form: str) -> str:
+    value = values.get(key)
+    return "" if value is None else form.format(value)
+
+
+def _count(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _ns(value: float | None) -> str:
+    """Show a time to four digits in the unit that suits it."""
+    if value is None:
+        return ""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0)):
+        if value >= size or size == 1.0:
+            number = value / size
+            return f"{number:.{1 if number >= 100 else 2 if number >= 10 else 3}f} {unit}"
+    raise AssertionError("unreachable")
+
+
+def _bar(share: float) -> str:
+    """Draw a share of one as a bar of at most ``_BAR`` characters, to an eighth of a character."""
+    eighths = round(min(max(share, 0.0), 1.0) * _BAR * 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def _fit_encoding(text: str, encoding: str | None) -> str:
+    try:
+        text.encode(encoding or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return text.translate(_ASCII).encode("ascii", "replace").decode()
+    return text

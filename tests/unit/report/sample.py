@@ -1,0 +1,114 @@
+"""A result document as a run would make it, for the tests of what is done with one."""
+
+from typing import Any
+
+
+def sample_document(host_only: bool = False) -> dict[str, Any]:
+    """Return a complete document of a run with near memory, or of the host alone."""
+    document = _sections()
+    if host_only:
+        document["config"]["nmp"] = {"kind": "host", "options": {}}
+        document["sls"] |= {"nmp_ns": None, "speedup_over_host": None}
+        document["memory"].pop("nmp")
+        document["nmp"] = {}
+        document["end_to_end"] |= {"nmp_ns": None, "speedup_over_host": None}
+        document["end_to_end"]["samples_per_s"]["nmp"] = None
+        document["end_to_end"]["breakdown"]["nmp"] = None
+        document["functional_check"] = {"status": "skipped", "reason": "nothing was pooled near memory"}
+    return document
+
+
+def _sections() -> dict[str, Any]:
+    part = {"iqr_ns": 700.0, "min_ns": 4000.0, "repeats": 30}
+    return {
+        "format": "recnmp-result-1",
+        "config": {
+            "version": 1,
+            "model": "rm1",
+            "trace": {"file": "traces/rm1_small.parquet", "first_batch": 0, "batches": None},
+            "memory": {"standard": "ddr4_2400", "channels": 1, "dimms_per_channel": 4, "ranks_per_dimm": 2},
+            "nmp": {"kind": "recnmp", "options": {"poolings_per_packet": 8}},
+        },
+        "sls": {
+            "host_ns": 3_512_345.5,
+            "nmp_ns": 612_345.25,
+            "speedup_over_host": 5.7359,
+            "batches": 20,
+            "lookups": 819_200,
+            "host_baseline": "the host reads every lookup's bursts through the same DRAM with FR-FCFS, a full "
+            "read queue and no cache, and adds at no cost",
+        },
+        "memory": {
+            "host": _memory(84_296_292, 1_638_400, 14.93, 0.7776, (819_812, 12_345, 806_243)),
+            "nmp": _memory(14_696_286, 1_638_400, 85.64, 0.557, (819_990, 12_167, 806_243)),
+        },
+        "nmp": {
+            "kind": "recnmp",
+            "packets": 12_800,
+            "instructions": 819_200,
+            "rank_load_imbalance": 1.347,
+            "cache_hit_rate": 0.3412,
+            "time_share": {"delivery": 0.212, "return": 0.034, "waiting": 0.754},
+        },
+        "mlp": {
+            "method": "measured",
+            "backend": "torch 2.13.0+cpu",
+            "threads": 1,
+            "batch_size": 64,
+            "bottom_mlp": {"median_ns": 30_800.0, **part},
+            "interaction": {"median_ns": 4_400.0, **part},
+            "top_mlp": {"median_ns": 115_000.0, **part},
+            "total_ns": 150_200.0,
+            "stable": False,
+            "unstable_because": "interaction spread 16%",
+            "note": "",
+        },
+        "end_to_end": _end_to_end(),
+        "trace": {
+            "file": "rm1_small.parquet",
+            "batches": 20,
+            "batch_size": 64,
+            "lookups": 819_200,
+            "unique_share": 0.2341,
+        },
+        "functional_check": {"status": "passed", "bags": 10_240, "bit_exact": True},
+        "provenance": {"recnmp": "0.1.0"},
+    }
+
+
+def _memory(cycles: int, requests: int, gb: float, bus: float, rows: tuple[int, int, int]) -> dict[str, Any]:
+    hits, misses, conflicts = rows
+    return {
+        "cycles": cycles,
+        "requests": requests,
+        "row_hits": hits,
+        "row_misses": misses,
+        "row_conflicts": conflicts,
+        "commands": {"ACT": misses + conflicts, "PRE": conflicts, "RD": requests, "WR": 0, "REF": 9_000},
+        "gb_per_s": gb,
+        "bus_utilization": bus,
+    }
+
+
+def _end_to_end() -> dict[str, Any]:
+    dense = {"bottom_mlp_ns": 30_800.0, "interaction_ns": 4_400.0, "top_mlp_ns": 115_000.0}
+    return {
+        "host_ns": 3_662_545.5,
+        "nmp_ns": 731_745.25,
+        "speedup_over_host": 5.0052,
+        "amdahl_bound": 24.38,
+        "samples_per_s": {"host": 17_474.2, "nmp": 87_462.1},
+        "batch_size": 64,
+        "batches_in_flight": 1,
+        "breakdown": {
+            "host": dense | {"sls_ns": 3_512_345.5, "overlap": "none", "sls_share": 0.959},
+            "nmp": dense
+            | {
+                "sls_ns": 612_345.25,
+                "overlap": "bottom_mlp",
+                "sls_share": 0.7947,
+                "hidden_ns": 30_800.0,
+                "exposed_sls_ns": 581_545.25,
+            },
+        },
+    }
