@@ -33,7 +33,7 @@ class History:
         self._command = command[self._order]
 
     def last(self, after: Sequence[str], before: Sequence[str], back: int = 1) -> tuple[Positions, Positions]:
-        """Positions of all commands ``before`` and, for each, of the ``back``-th last ``after`` in its place."""
+        """Positions of all ``before`` and, for each, of the ``back``-th last ``after`` in its place."""
         is_after = is_any(self._command, after)
         later = np.flatnonzero(is_any(self._command, before))
         earlier = np.flatnonzero(is_after)
@@ -65,7 +65,7 @@ class Histories:
     def last(
         self, scope: str, after: Sequence[str], before: Sequence[str], back: int = 1
     ) -> tuple[Positions, Positions]:
-        """Positions of all commands ``before`` and, for each, of the ``back``-th last ``after`` in its scope."""
+        """Positions of all ``before`` and, for each, of the ``back``-th last ``after`` in its scope."""
         if scope == "other_rank":
             return self._other_rank(after, before)
         if scope not in self._built:

@@ -1,8 +1,8 @@
 """An independent judge of DRAM commands: is what was issued on a channel legal by the standard?
 
-It knows the standard's constraint rows and the commands, nothing of how they were chosen, and shares no code with
-the engine. Not judged: whether the schedule is a good one, whether the right data was read, power-down, and what
-the standard's constraint table does not state.
+It knows the standard's constraint rows and the commands, nothing of how they were chosen, and shares no code
+with the engine. Not judged: whether the schedule is a good one, whether the right data was read, power-down,
+and what the standard's constraint table does not state.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,10 +27,8 @@ _TOLD = 8
 class Report:
     """What the audit found.
 
-    Attributes:
-        count: violations, one for every rule that a command breaks.
-        by_rule: violations of each broken rule.
-        first: the first few in words, in the order of the commands.
+    ``count`` violations, one for every rule that a command breaks; ``by_rule`` how many there are of each
+    broken rule; ``first`` the first few in words, in the order of the commands.
     """
 
     count: int
@@ -56,10 +54,11 @@ def rule_name(row: Constraint) -> str:
 def audit(spec: DramSpec, ranks: int, commands: Commands, *, refresh: str) -> Report:
     """Judge the commands of one channel of ``ranks`` ranks against the constraint rows of ``spec``.
 
-    Checked: at most one command per cycle, in order of time; every constraint row; a column command needs its own
-    row open, ACT a closed bank, PRE an open one, REF a wholly closed rank; bursts do not overlap on the data bus;
-    with ``refresh`` ``simultaneous`` (all ranks due together) or ``staggered`` (due one after the other), no rank
-    misses a refresh for longer than nREFI. REF is never too early, and with ``off`` never missing.
+    Checked: at most one command per cycle, in order of time; every constraint row; a column command needs its
+    own row open, ACT a closed bank, PRE an open one, REF a wholly closed rank; bursts do not overlap on the
+    data bus; with ``refresh`` ``simultaneous`` (all ranks due together) or ``staggered`` (due one after the
+    other), no rank waits for a refresh for nREFI or longer. REF is never too early, and with ``off`` never
+    missing.
 
     Raises RecnmpError for an unknown ``refresh``. Commands to ranks, banks or rows that do not exist are
     violations, and then the only ones reported.
@@ -85,8 +84,8 @@ def _report(findings: list[_Finding]) -> Report:
     told: list[tuple[int, str]] = []
     for found in findings:
         by_rule[found.rule] = by_rule.get(found.rule, 0) + len(found.at)
-        for i in np.argsort(found.at, kind="stable")[:_TOLD]:
-            told.append((int(found.at[i]), found.tell(int(i))))
+        earliest = np.argsort(found.at, kind="stable")[:_TOLD]
+        told.extend((int(found.at[i]), found.tell(int(i))) for i in earliest)
     return Report(sum(by_rule.values()), by_rule, tuple(text for _, text in sorted(told)[:_TOLD]))
 
 
@@ -207,14 +206,14 @@ def _refreshes(spec: DramSpec, ranks: int, commands: Commands, refresh: str) -> 
         at = np.flatnonzero(refs & (commands.rank == rank))
         due = (rank + 1) * (interval // ranks) if refresh == "staggered" else interval
         deadline = due + interval * np.arange(1, len(at) + 1)
-        broken = at[commands.cycle[at] >= deadline]
-        yield _late(commands, at[commands.cycle[at] >= deadline])
+        late = np.zeros(len(commands), bool)
+        late[at] = commands.cycle[at] >= deadline
+        yield _plain(commands, "refresh in time", late, "is late by nREFI or more")
         missing = max(0, (end - due) // interval - len(at))
-        text = f"cycle {end}: r{rank} has had {len(at)} refreshes and lacks {missing}"
-        yield _Finding("no refresh forgotten", np.full(missing, len(commands) - 1), lambda _, text=text: text)
+        yield _forgotten(commands, rank, missing)
 
 
-def _late(commands: Commands, at: Positions) -> _Finding:
-    return _Finding(
-        "refresh in time", at, lambda i: f"{_name(commands, int(at[i]))} is late by nREFI or more"
-    )
+def _forgotten(commands: Commands, rank: int, missing: int) -> _Finding:
+    last = len(commands) - 1
+    text = f"cycle {commands.cycle[last]}: r{rank} should have had {missing} REF more by now"
+    return _Finding("no refresh forgotten", np.full(missing, last), lambda _: text)
