@@ -59,10 +59,9 @@ def _title(document: Json, width: int) -> Iterator[str]:
     )
     who = "host alone" if kind == "host" else f"host against {kind}"
     yield f"{_model(document)} · {who} · {memory.get('standard', 'memory')}, {shape}"
+    batches = _given(trace, "batches", "{:,} batches") + _given(trace, "batch_size", " of {:,}")
     facts = [
-        f"{_count(trace['batches'])} batches" + _given(trace, "batch_size", " of {:,}")
-        if "batches" in trace
-        else "",
+        batches,
         _given(trace, "lookups", "{:,} lookups"),
         _given(trace, "unique_share", "{:.1%} unique"),
     ]
@@ -80,17 +79,18 @@ def _model(document: Json) -> str:
 def _latency(document: Json) -> Iterator[str]:
     sls, whole = document.get("sls", {}), document.get("end_to_end", {})
     nmp = sls.get("nmp_ns") is not None
-    yield _row("one batch, mean", "host", "NMP" if nmp else "", "speed-up" if nmp else "")
+    bound = whole.get("amdahl_bound")
+    ratio = "" if not nmp and bound is None else "speed-up"
+    yield _row("one batch, mean", "host", "NMP" if nmp else "", ratio)
     for label, part in (("SLS (gather-reduce)", sls), ("end to end", whole)):
         if part.get("host_ns") is not None:
             speedup = _given(part, "speedup_over_host", "{:.2f} x")
             yield _row(label, _ns(part["host_ns"]), _ns(part.get("nmp_ns")), speedup, indent=True)
     rate = whole.get("samples_per_s", {})
     if rate.get("host") is not None:
-        bound = whole.get("amdahl_bound")
         yield _row("samples/s", _count(rate["host"]), _count(rate.get("nmp")), indent=True)
-        if bound is not None:
-            yield _row("if SLS took no time", "", "", f"{bound:.2f} x", indent=True)
+    if bound is not None:
+        yield _row("if SLS took no time", "", "", f"{bound:.2f} x", indent=True)
 
 
 def _where_time_goes(document: Json) -> Iterator[str]:
@@ -147,7 +147,8 @@ def _near_memory(document: Json) -> Iterator[str]:
         imbalance = _row("rank load imbalance", f"{nmp['rank_load_imbalance']:.2f}", indent=True)
         yield f"{imbalance}  slowest rank over the mean"
     for key, share in (nmp.get("time_share") or {}).items():
-        yield f"{_row(_SHARES.get(key, key), f'{share:.1%}', indent=True)}  {_bar(share):<{_BAR}}  of channel time"
+        row = _row(_SHARES.get(key, key), f"{share:.1%}", indent=True)
+        yield f"{row}  {_bar(share):<{_BAR}}  of channel time"
 
 
 def _footnotes(document: Json, width: int) -> Iterator[str]:

@@ -35,8 +35,8 @@ def _sections() -> dict[str, Any]:
             "speedup_over_host": 5.7359,
             "batches": 20,
             "lookups": 819_200,
-            "host_baseline": "the host reads every lookup's bursts through the same DRAM with FR-FCFS, a full "
-            "read queue and no cache, and adds at no cost",
+            "host_baseline": "the host reads every lookup's bursts through the same DRAM with FR-FCFS, a "
+            "full read queue and no cache, and adds at no cost",
         },
         "memory": {
             "host": _memory(84_296_292, 1_638_400, 14.93, 0.7776, (819_812, 12_345, 806_243)),
