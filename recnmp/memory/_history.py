@@ -31,19 +31,24 @@ class History:
         self._order = np.argsort(narrow, kind="stable")
         self._key = narrow[self._order]
         self._command = command[self._order]
+        self._found: dict[Sequence[str], tuple[Positions, NDArray[np.int32]]] = {}
+
+    def _find(self, names: Sequence[str]) -> tuple[Positions, NDArray[np.int32]]:
+        """Where in the sorted list ``names`` are, and how many of them come before each place."""
+        if names not in self._found:
+            found = is_any(self._command, names)
+            self._found[names] = np.flatnonzero(found), np.cumsum(found, dtype=np.int32) - found
+        return self._found[names]
 
     def last(self, after: Sequence[str], before: Sequence[str], back: int = 1) -> tuple[Positions, Positions]:
         """Positions of all ``before`` and, for each, of the ``back``-th last ``after`` in its place."""
-        is_after = is_any(self._command, after)
-        later = np.flatnonzero(is_any(self._command, before))
-        earlier = np.flatnonzero(is_after)
-        nth = np.cumsum(is_after)[later] - is_after[later] - back
-        found = nth >= 0
-        nth[~found] = 0
+        earlier, count = self._find(after)
+        later, _ = self._find(before)
         if not len(earlier):
             return self._order[later], np.full(len(later), -1)
-        candidate = earlier[nth]
-        found &= self._key[candidate] == self._key[later]
+        nth = count[later] - back
+        candidate = earlier[np.maximum(nth, 0)]
+        found = (nth >= 0) & (self._key[candidate] == self._key[later])
         return self._order[later], np.where(found, self._order[candidate], -1)
 
 
