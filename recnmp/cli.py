@@ -1,8 +1,7 @@
 """The command line: parsing and printing, nothing else.
 
-Standard output carries the result alone; progress and errors go to standard error. Exit codes: 0 done, 1 the
-run failed, 2 what was asked cannot be done, 130 interrupted. Everything but click is imported by the command
-that needs it, so that help answers at once.
+Standard output carries the result alone. Exit codes: 0 done, 1 the run failed, 2 what was asked cannot be
+done, 130 interrupted. Everything but click is imported by the command that needs it: help answers at once.
 """
 
 import json
@@ -11,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -23,15 +22,14 @@ if TYPE_CHECKING:
     from recnmp.report.result import Result
 
 _KINDS = ("models", "standards", "devices", "caches", "nmp", "configs", "traces")
-_NO_TORCH = "capturing needs PyTorch: install torch (the build you want), then recnmp[torch]"
 
 
 class _Program(click.Group):
     """A command group that ends every failure meant for the user with lines, not a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> None:
         try:
-            result = super().invoke(ctx)
+            super().invoke(ctx)
             sys.stdout.flush()
         except RecnmpError as error:
             _fail(str(error), error.exit_code)
@@ -42,12 +40,10 @@ class _Program(click.Group):
         except OSError as error:
             _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
         except KeyboardInterrupt:
-            click.echo("recnmp: interrupted", err=True)
-            raise click.exceptions.Exit(130) from None
-        return result
+            _fail("interrupted", 130)
 
 
-def _fail(message: str, exit_code: int) -> None:
+def _fail(message: str, exit_code: int) -> NoReturn:
     for line in message.splitlines():
         click.echo(f"recnmp: error: {line}", err=True)
     raise click.exceptions.Exit(exit_code) from None
@@ -60,12 +56,8 @@ _overrides = click.option(
     metavar="A.B=V",
     help="Override an option of CONFIG; may be repeated.",
 )
-_out = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIR",
-    help="Write the result into this folder, too.",
-)
+_DIR, _FILE = click.Path(file_okay=False, path_type=Path), click.Path(dir_okay=False, path_type=Path)
+_out = click.option("--out", type=_DIR, metavar="DIR", help="Write the result into this folder, too.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 
 
@@ -120,13 +112,11 @@ def list_(kind: str | None, as_json: bool) -> None:
     names = {library: library_names(library) for library in ("models", "standards", "devices")}
     names |= {"caches": plugin_names("cache"), "nmp": plugin_names("nmp")}
     names |= {"configs": config_names(), "traces": trace_names()}
-    shown = {kind: names[kind]} if kind else names
     if as_json:
-        click.echo(json.dumps(shown, indent=2))
-    elif kind:
-        click.echo("".join(f"{name}\n" for name in names[kind]), nl=False)
-    else:
-        click.echo("\n".join(f"{k:<10} {' '.join(found) or '-'}" for k, found in names.items()))
+        click.echo(json.dumps({kind: names[kind]} if kind else names, indent=2))
+        return
+    for line in names[kind] if kind else (f"{k:<10} {' '.join(v) or '-'}" for k, v in names.items()):
+        click.echo(line)
 
 
 @cli.command()
@@ -168,10 +158,7 @@ def trace() -> None:
 @trace.command()
 @click.argument("target")
 @click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="Trace to write; the target's name with .parquet when absent.",
+    "--out", type=_FILE, metavar="FILE", help="Trace to write; by default TARGET's name with .parquet."
 )
 @click.option("--batches", type=click.IntRange(min=1), help="Batches to run.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples in a batch.")
@@ -193,7 +180,8 @@ def capture(target: str, out: Path | None, batches: int | None, batch_size: int 
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "torch":
             raise
-        raise RecnmpError(_NO_TORCH) from None
+        message = "capturing needs PyTorch: install torch (the build you want), then recnmp[torch]"
+        raise RecnmpError(message) from None
     click.echo(
         f"{file}: {captured.lookups} lookups in {captured.bags} bags of {len(captured.tables)} tables, "
         f"{captured.batches} batches"
@@ -201,7 +189,7 @@ def capture(target: str, out: Path | None, batches: int | None, batch_size: int 
 
 
 @trace.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=_FILE)
 @_json
 def inspect(file: Path, as_json: bool) -> None:
     """Show what is in trace FILE: tables, lookups, pooling, reuse."""
@@ -225,12 +213,12 @@ def _simulate(config: "Config", out: Path | None) -> "Result":
 
 
 def _print(result: "Result", as_json: bool) -> None:
-    if as_json:
-        click.echo(result.to_json())
-        return
     from recnmp.report.tables import print_result
 
-    print_result(result, sys.stdout)
+    if as_json:
+        click.echo(result.to_json())
+    else:
+        print_result(result, sys.stdout)
 
 
 def _summary(config: "Config") -> str:

@@ -27,7 +27,6 @@ _MESSAGES = {
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "string_type": "must be text",
-    "path_type": "must be a file name",
     "model_type": "must be a section (key: value lines)",
     "model_attributes_type": "must be a section (key: value lines)",
     "dict_type": "must be a section (key: value lines)",
