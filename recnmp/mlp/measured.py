@@ -150,8 +150,10 @@ def _ask_fresh_process(request: str, threads: int) -> list[dict[str, Any]]:
             answer: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
             return answer
         reason = done.stderr.strip().rpartition("\n")[2] or f"its process ended with {done.returncode}"
-    except (OSError, ValueError, IndexError) as error:
+    except OSError as error:
         reason = str(error)
+    except (ValueError, IndexError):
+        reason = "its process gave no answer"
     raise RecnmpError(f"timing the dense part failed: {reason}")
 
 

@@ -1,20 +1,28 @@
-"""A result document as a run would make it, for the tests of what is done with one."""
+"""Result documents as a run would make them, for the tests of what is done with one."""
 
 from typing import Any
 
+import pytest
 
-def sample_document(host_only: bool = False) -> dict[str, Any]:
-    """Return a complete document of a run with near memory, or of the host alone."""
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    """A run with near memory."""
+    return _sections()
+
+
+@pytest.fixture
+def host_document() -> dict[str, Any]:
+    """A run of the host alone."""
     document = _sections()
-    if host_only:
-        document["config"]["nmp"] = {"kind": "host", "options": {}}
-        document["sls"] |= {"nmp_ns": None, "speedup_over_host": None}
-        document["memory"].pop("nmp")
-        document["nmp"] = {}
-        document["end_to_end"] |= {"nmp_ns": None, "speedup_over_host": None}
-        document["end_to_end"]["samples_per_s"]["nmp"] = None
-        document["end_to_end"]["breakdown"]["nmp"] = None
-        document["functional_check"] = {"status": "skipped", "reason": "nothing was pooled near memory"}
+    document["config"]["nmp"] = {"kind": "host", "options": {}}
+    document["sls"] |= {"nmp_ns": None, "speedup_over_host": None}
+    document["memory"].pop("nmp")
+    document["nmp"] = {}
+    document["end_to_end"] |= {"nmp_ns": None, "speedup_over_host": None}
+    document["end_to_end"]["samples_per_s"]["nmp"] = None
+    document["end_to_end"]["breakdown"]["nmp"] = None
+    document["functional_check"] = {"status": "skipped", "reason": "nothing was pooled near memory"}
     return document
 
 

@@ -1,0 +1,145 @@
+"""The table a person reads."""
+
+import io
+import re
+
+import pytest
+
+from recnmp.report.result import Result
+from recnmp.report.tables import print_result
+
+
+def shown(document, width=80, encoding="utf-8") -> str:
+    raw = io.BytesIO()
+    file = io.TextIOWrapper(raw, encoding=encoding, newline="\n")
+    print_result(document, file, width)
+    file.flush()
+    return raw.getvalue().decode(encoding)
+
+
+def row(text: str, label: str) -> list[str]:
+    """The cells after ``label``."""
+    (line,) = [line for line in text.splitlines() if line.strip().startswith(label)]
+    return re.split(r"\s{2,}", line.strip())[1:]
+
+
+def test_latency_and_speedup_stand_side_by_side(document):
+    text = shown(document)
+
+    assert row(text, "SLS (gather-reduce)") == ["3.512 ms", "612.3 µs", "5.74 x"]
+    assert row(text, "end to end") == ["3.663 ms", "731.7 µs", "5.01 x"]
+    assert row(text, "samples/s") == ["17,474", "87,462"]
+    assert row(text, "if SLS took no time") == ["24.38 x"]
+
+
+def test_the_title_says_what_ran_on_what(document):
+    first, second, *_ = shown(document).splitlines()
+
+    assert first == "RM1 · host against recnmp · ddr4_2400, 1 channel x 4 DIMMs x 2 ranks"
+    assert second == "  rm1_small.parquet: 20 batches of 64, 819,200 lookups, 23.4% unique"
+
+
+def test_the_breakdown_shows_every_part_and_what_is_hidden(document):
+    text = shown(document)
+
+    assert row(text, "bottom MLP") == ["30.80 µs", "▏", "30.80 µs", "▏"]
+    assert row(text, "hidden: MLP beside SLS") == ["-30.80 µs"]
+    (sls,) = [line for line in text.splitlines() if line.startswith("  SLS  ")]
+    assert [bar.count("█") for bar in re.findall("[█▏▎▍▌▋▊▉]+", sls)] == [11, 2]
+
+
+def test_memory_and_near_memory_figures_are_there(document):
+    text = shown(document)
+
+    assert row(text, "bandwidth") == ["14.93 GB/s", "85.64 GB/s"]
+    assert row(text, "bus utilisation") == ["77.8%", "55.7%"]
+    assert row(text, "row hit/miss/conflict") == ["50 / 1 / 49 %", "50 / 1 / 49 %"]
+    assert row(text, "ACT commands") == ["818,588", "818,410"]
+    assert row(text, "RD commands") == ["1,638,400", "1,638,400"]
+    assert "near memory: 12,800 packets, 819,200 instructions" in text
+    assert row(text, "RankCache hits") == ["34.1%"]
+    assert row(text, "rank load imbalance")[0] == "1.35"
+    assert row(text, "instruction delivery")[0] == "21.2%"
+
+
+def test_the_notes_say_how_far_the_figures_can_be_trusted(document):
+    text = re.sub(r"\s+", " ", shown(document))
+
+    assert "host baseline the host reads every lookup's bursts through the same DRAM with FR-FCFS" in text
+    assert "measured on this CPU, torch 2.13.0+cpu, 1 thread, unstable: interaction spread 16%" in text
+    assert "pooled vectors passed: 10,240 bags bit-exact" in text
+
+
+def test_a_profile_is_named_with_its_note(document):
+    document["mlp"] |= {"method": "profile", "device": "abacus", "stable": True, "note": "stored times"}
+
+    text = re.sub(r"\s+", " ", shown(document))
+
+    assert "profile abacus, torch 2.13.0+cpu, 1 thread, stable; stored times" in text
+
+
+def test_a_run_of_the_host_alone_leaves_near_memory_out(host_document):
+    text = shown(host_document)
+
+    assert "NMP" not in text
+    assert "near memory:" not in text
+    assert "RM1 · host alone" in text
+    assert row(text, "SLS (gather-reduce)") == ["3.512 ms"]
+    assert "skipped: nothing was pooled near memory" in text
+
+
+def test_a_near_memory_that_is_slower_still_fits(document):
+    document["sls"] |= {"nmp_ns": 7e6, "speedup_over_host": 0.5018}
+    document["end_to_end"] |= {"nmp_ns": 7.12e6, "speedup_over_host": 0.5144}
+    document["end_to_end"]["breakdown"]["nmp"]["sls_ns"] = 7e6
+
+    text = shown(document)
+
+    assert row(text, "SLS (gather-reduce)")[2] == "0.50 x"
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_table_keeps_to_its_width_and_to_a_screen(document, width):
+    lines = shown(document, width).splitlines()
+
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 38
+
+
+def test_a_pipe_gets_no_control_codes_and_a_terminal_bold_headings(document, monkeypatch):
+    class Terminal(io.StringIO):
+        encoding = "utf-8"
+
+        def isatty(self):
+            return True
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    bold, plain = Terminal(), Terminal()
+    print_result(document, bold, 80)
+    monkeypatch.setenv("NO_COLOR", "1")
+    print_result(document, plain, 80)
+
+    assert "\x1b" not in shown(document)
+    assert "\x1b[1mmemory, all batches" in bold.getvalue()
+    assert plain.getvalue() == shown(document)
+
+
+def test_an_ascii_file_gets_the_same_figures(document):
+    text = shown(document, encoding="ascii")
+
+    assert row(text, "end to end") == ["3.663 ms", "731.7 us", "5.01 x"]
+    assert "?" not in text
+
+
+def test_a_result_and_its_document_look_the_same(document):
+    sections = {key: value for key, value in document.items() if key != "format"}
+
+    assert shown(Result(**sections)) == shown(document)
+
+
+def test_a_result_with_little_in_it_is_no_failure():
+    text = shown({"config": {"model": "rm1"}})
+
+    assert text.startswith("RM1")
