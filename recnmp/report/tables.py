@@ -175,7 +175,8 @@ def _dense_note(mlp: Json) -> str:
 def _check_note(check: Json) -> str:
     status = str(check.get("status", "unknown"))
     bags = _given(check, "bags", "{:,} bags")
-    exact = {True: "bit-exact", False: "within rounding"}.get(check.get("bit_exact"), "") if bags else ""
+    words: Mapping[object, str] = {True: "bit-exact", False: "within rounding"}
+    exact = words.get(check.get("bit_exact"), "") if bags else ""
     details = " ".join(filter(None, [bags, exact, check.get("reason")]))
     return f"{status}: {details}" if details else status
 
