@@ -87,14 +87,12 @@ def simulate(config: str, overrides: tuple[str, ...], out: Path | None, as_json:
 @_overrides
 @_json
 def validate(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Check CONFIG and everything it names.
-
-    Nothing is simulated; --json prints every option with its value.
-    """
+    """Check CONFIG and what it names; --json prints every option."""
     from recnmp.config import config_to_dict, load_config
-    from recnmp.resolve import resolve
 
     resolved = load_config(config, overrides)
+    from recnmp.resolve import resolve  # heavy, and not needed to say what is wrong with the file
+
     resolve(resolved)
     click.echo(
         json.dumps(config_to_dict(resolved), indent=2) if as_json else f"ok: {config}: {_summary(resolved)}"
@@ -223,12 +221,11 @@ def _print(result: "Result", as_json: bool) -> None:
 
 def _summary(config: "Config") -> str:
     memory, cache = config.memory, config.cache.rank
-    ranks = (
-        f"{memory.channels} x {memory.dimms_per_channel} x {memory.ranks_per_dimm} channels x DIMMs x ranks"
-    )
+    counts = {"channel": memory.channels, "DIMM": memory.dimms_per_channel, "rank": memory.ranks_per_dimm}
+    shape = " x ".join(f"{n} {name}{'s' * (n != 1)}" for name, n in counts.items())
     rank_cache = f"rank cache {cache.kind} {cache.size_bytes} B" if cache else "no rank cache"
     return (
-        f"{config.model}, {memory.standard}, {ranks}, {config.nmp.kind}, {rank_cache}, mlp {config.mlp.kind}"
+        f"{config.model}, {memory.standard}, {shape}, {config.nmp.kind}, {rank_cache}, mlp {config.mlp.kind}"
     )
 
 

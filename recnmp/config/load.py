@@ -108,7 +108,7 @@ def _read_chain(path: Path, seen: tuple[Path, ...]) -> Document:
     chain = (*seen, path.resolve())
     if base.resolve() in chain:
         names = " -> ".join(p.name for p in (*chain, base))
-        raise document.error(("extends",), f"files extend each other without end: {names}")
+        raise document.error(("extends",), f"files extend each other in a circle: {names}")
     return _read_chain(base, chain).merged(document.without("extends"))
 
 

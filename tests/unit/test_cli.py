@@ -1,0 +1,281 @@
+"""The command line: what goes where, how it ends, and how fast it answers."""
+
+import json
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+import recnmp
+from recnmp.cli import cli
+from recnmp.errors import ConfigError, RecnmpError
+from recnmp.report.result import Result, load_result
+
+HEAVY = {"numpy", "numba", "pandas", "pyarrow", "pydantic", "yaml", "rich", "torch"}
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*args: object) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_:
+            cli([str(arg) for arg in args], prog_name="recnmp")
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err
+        assert isinstance(exit_.value.code, int)
+        return exit_.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Put a stand-in for a module of the package, so that the command line is tested alone."""
+
+    def put(name: str, **attributes: Any) -> None:
+        stand_in = types.ModuleType(name)
+        vars(stand_in).update(attributes)
+        monkeypatch.setitem(sys.modules, name, stand_in)
+
+    return put
+
+
+@pytest.fixture
+def simulated(module: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Replace the simulation by a fixed result; the list gets each configuration that it was asked for."""
+    asked: list[Any] = []
+
+    def simulate(config: Any, progress: Any = None) -> Result:
+        asked.append((config, progress))
+        ranks = config.memory.ranks_per_dimm
+        return Result(
+            config=config.model_dump(mode="json"),
+            sls={"host_ns": 10.0 * ranks},
+            memory={"host": {"cycles": 7}},
+            provenance={"trace_digest": "abc"},
+        )
+
+    module("recnmp.simulate", simulate=simulate)
+    module("recnmp.resolve", resolve=lambda config: asked.append((config, None)))
+    monkeypatch.chdir(tmp_path)
+    Path("run.yaml").write_text("model: rm1\ntrace: {file: t.parquet}\n")
+    return asked
+
+
+def test_nothing_heavy_is_imported_for_help() -> None:
+    code = "import sys, recnmp.cli; print(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert HEAVY.isdisjoint(done.stdout.split())
+    assert "click" in done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    "args", [["--help"], ["simulate", "--help"], ["trace", "capture", "-h"], ["--version"]]
+)
+def test_help_and_version_answer_on_standard_output(run: Run, args: list[str]) -> None:
+    code, out, err = run(*args)
+    assert (code, err) == (0, "")
+    assert recnmp.__version__ in out or "Usage: recnmp" in out
+
+
+def test_every_command_and_option_says_what_it_does() -> None:
+    def check(command: click.Command) -> None:
+        assert command.help
+        for parameter in command.params:
+            assert isinstance(parameter, click.Argument) or getattr(parameter, "help", None), parameter.name
+        if isinstance(command, click.Group):
+            for nested in command.commands.values():
+                check(nested)
+
+    check(cli)
+
+
+def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
+    code, out, err = run("simulte")
+    assert (code, out) == (2, "")
+    assert "simulte" in err
+
+
+def test_json_is_one_document_and_all_there_is_on_standard_output(run: Run, simulated: list[Any]) -> None:
+    code, out, err = run("simulate", "run.yaml", "--json", "--set", "memory.ranks_per_dimm=4")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["sls"] == {"host_ns": 40.0}
+
+
+def test_a_table_is_printed_without_json(run: Run, simulated: list[Any]) -> None:
+    code, out, err = run("simulate", "run.yaml")
+    assert (code, err) == (0, "")
+    assert out
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(out)
+
+
+def test_progress_is_silent_away_from_a_terminal(run: Run, simulated: list[Any]) -> None:
+    run("simulate", "run.yaml")
+    assert simulated[-1][1] is None
+
+
+def test_progress_on_a_terminal_goes_to_standard_error(
+    run: Run, simulated: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    _, out, _ = run("simulate", "run.yaml", "--json")
+    progress = simulated[-1][1]
+    progress("replaying [host]")
+    assert json.loads(out)["sls"] == {"host_ns": 20.0}
+
+
+def test_out_writes_the_result_besides_printing_it(run: Run, simulated: list[Any]) -> None:
+    code, out, _ = run("simulate", "run.yaml", "--json", "--out", "here/there")
+    assert code == 0
+    assert load_result(Path("here/there")) == json.loads(out)
+
+
+def test_validate_checks_names_and_prints_one_line(run: Run, simulated: list[Any]) -> None:
+    code, out, err = run("validate", "run.yaml")
+    assert (code, err) == (0, "")
+    assert out == (
+        "ok: run.yaml: rm1, ddr4_2400, 1 channel x 1 DIMM x 2 ranks, recnmp, no rank cache, mlp measured\n"
+    )
+    assert len(simulated) == 1
+
+
+def test_validate_prints_the_resolved_configuration_as_json(run: Run, simulated: list[Any]) -> None:
+    code, out, _ = run("validate", "run.yaml", "--json", "--set", "cache.rank={size_bytes: 128 KiB}")
+    data = json.loads(out)
+    assert code == 0
+    assert data["cache"]["rank"] == {"kind": "lru", "size_bytes": 131072, "ways": 4}
+    assert data["trace"]["file"] == "t.parquet"
+
+
+def test_rerun_says_that_a_result_is_reproduced(run: Run, simulated: list[Any]) -> None:
+    run("simulate", "run.yaml", "--out", "first")
+    code, out, err = run("rerun", "first/result.json")
+    assert (code, err) == (0, "")
+    assert out.endswith("reproduced: sls, memory, nmp and the trace digest are identical\n")
+    code, out, err = run("rerun", "first", "--json")
+    assert json.loads(out)["sls"] == {"host_ns": 20.0}
+    assert err.startswith("reproduced:")
+
+
+def test_rerun_fails_with_each_value_that_differs(run: Run, simulated: list[Any]) -> None:
+    run("simulate", "run.yaml", "--out", "first")
+    file = Path("first/result.json")
+    document = json.loads(file.read_text())
+    document["sls"]["host_ns"] = 21.0
+    document["provenance"]["trace_digest"] = "abd"
+    file.write_text(json.dumps(document))
+    code, _, err = run("rerun", "first")
+    assert code == 1
+    assert err.splitlines() == [
+        "recnmp: error: first: not reproduced: provenance.trace_digest was abd, is abc",
+        "recnmp: error: first: not reproduced: sls.host_ns was 21.0, is 20.0",
+    ]
+
+
+@pytest.mark.parametrize("text", [None, "nonsense", "[]", '{"format": "other"}'])
+def test_rerun_refuses_what_is_no_result(run: Run, tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "result.json"
+    if text is not None:
+        file.write_text(text)
+    code, out, err = run("rerun", file)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"recnmp: error: {file}: n")
+    assert len(err.splitlines()) == 1
+
+
+def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
+    code, out, _ = run("list")
+    assert code == 0
+    kinds = [line.split()[0] for line in out.splitlines()]
+    assert kinds == ["models", "standards", "devices", "caches", "nmp", "configs", "traces"]
+    assert run("list", "models")[1].splitlines() == ["rm1", "rm2", "rm3"]
+    assert json.loads(run("list", "models", "--json")[1]) == {"models": ["rm1", "rm2", "rm3"]}
+    assert run("list", "modles")[0] == 2
+
+
+def test_schema_prints_what_is_checked_in(run: Run) -> None:
+    code, out, _ = run("schema")
+    assert code == 0
+    assert out == (Path(recnmp.__file__).parents[1] / "recnmp.schema.json").read_text()
+
+
+@pytest.mark.parametrize(("error", "code"), [(RecnmpError("one\ntwo"), 1), (ConfigError("one\ntwo"), 2)])
+def test_a_failure_is_lines_on_standard_error(
+    run: Run, simulated: list[Any], module: Callable[..., None], error: RecnmpError, code: int
+) -> None:
+    module("recnmp.simulate", simulate=_raises(error))
+    assert run("simulate", "run.yaml") == (code, "", "recnmp: error: one\nrecnmp: error: two\n")
+
+
+def test_a_failing_disk_is_a_line_and_an_interrupt_has_its_own_code(
+    run: Run, simulated: list[Any], module: Callable[..., None]
+) -> None:
+    module("recnmp.simulate", simulate=_raises(PermissionError(13, "Permission denied", "/x/y")))
+    assert run("simulate", "run.yaml") == (1, "", "recnmp: error: /x/y: Permission denied\n")
+    module("recnmp.simulate", simulate=_raises(KeyboardInterrupt()))
+    assert run("simulate", "run.yaml") == (130, "", "recnmp: error: interrupted\n")
+
+
+def test_a_reader_that_has_seen_enough_ends_the_output_quietly() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "recnmp", "schema"]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: Callable[..., None]) -> None:
+    asked: list[Any] = []
+
+    def capture_target(target: str, **options: Any) -> Any:
+        asked.append((target, options))
+        return types.SimpleNamespace(lookups=80, bags=8, tables=(1, 2), batches=4)
+
+    module("recnmp.trace.capture", capture_target=capture_target)
+    code, out, err = run("trace", "capture", "zoo:rm1", "--batches", 4, "--batch-size", 2, "--seed", 7)
+    assert (code, out, err) == (0, "rm1.parquet: 80 lookups in 8 bags of 2 tables, 4 batches\n", "")
+    options = {"out": Path("rm1.parquet"), "batches": 4, "batch_size": 2, "seed": 7, "progress": None}
+    assert asked == [("zoo:rm1", options)]
+    for target, name in {"models/net.py": "net", "package.models:build": "build"}.items():
+        run("trace", "capture", target)
+        assert asked[-1][1]["out"] == Path(f"{name}.parquet")
+    assert run("trace", "capture", "x.py", "--out", "o.parquet")[1].startswith("o.parquet: ")
+
+
+def test_capture_without_torch_says_how_to_get_it(run: Run, module: Callable[..., None]) -> None:
+    missing = ModuleNotFoundError("No module named 'torch'", name="torch")
+    module("recnmp.trace.capture", capture_target=_raises(missing))
+    code, out, err = run("trace", "capture", "zoo:rm1")
+    assert (code, out) == (1, "")
+    assert err == (
+        "recnmp: error: capturing needs PyTorch: install torch (the build you want), then recnmp[torch]\n"
+    )
+
+
+def test_inspect_prints_text_or_json(run: Run, module: Callable[..., None]) -> None:
+    module(
+        "recnmp.trace.inspect",
+        inspect_trace=lambda path: {"path": str(path), "lookups": 3},
+        print_inspection=lambda info, file: print(info["lookups"], "lookups", file=file),
+    )
+    assert run("trace", "inspect", "t.parquet") == (0, "3 lookups\n", "")
+    assert json.loads(run("trace", "inspect", "t.parquet", "--json")[1]) == {
+        "path": "t.parquet",
+        "lookups": 3,
+    }
+
+
+def _raises(error: BaseException) -> Callable[..., Any]:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        raise error
+
+    return call
