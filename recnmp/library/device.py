@@ -17,7 +17,8 @@ MAX_SPREAD = 0.15
 """Largest interquartile range of a part, as a share of its median, that still counts as stable."""
 
 MIN_CPU_SHARE = 0.95
-"""Smallest CPU time over wall time that still counts as stable: below it something else held the core."""
+"""Smallest CPU time over wall time and threads that counts as stable: below it something else had the cores,
+or the parts are too small for that many threads."""
 
 PARTS = ("bottom_mlp", "interaction", "top_mlp")
 """The dense parts of a model, in the order they run."""
@@ -41,7 +42,7 @@ class PartTiming(_Facts):
 def instability(parts: Mapping[str, PartTiming], cpu_share: float) -> str:
     """Say why a measurement is not to be trusted to the last digit; empty when it is stable.
 
-    ``cpu_share`` is the process's CPU time over wall time while it was timed.
+    ``cpu_share`` is the process's CPU time over wall time and threads while it was timed.
     """
     reasons = [
         f"{name} spread {part.iqr_ns / part.median_ns:.0%}"
@@ -49,7 +50,7 @@ def instability(parts: Mapping[str, PartTiming], cpu_share: float) -> str:
         if part.iqr_ns > MAX_SPREAD * part.median_ns
     ]
     if cpu_share < MIN_CPU_SHARE:
-        reasons.append(f"on the CPU only {cpu_share:.0%} of the time")
+        reasons.append(f"threads on a CPU only {cpu_share:.0%} of the time")
     return ", ".join(reasons)
 
 
@@ -60,7 +61,7 @@ class BatchTimes(_Facts):
     bottom_mlp: PartTiming
     interaction: PartTiming
     top_mlp: PartTiming
-    cpu_share: float = Field(ge=0, description="CPU time over wall time while measuring")
+    cpu_share: float = Field(ge=0, description="CPU time over wall time and threads, while measuring")
     stable: bool = Field(description="spread and CPU share within the limits of this module")
 
     @property

@@ -98,7 +98,7 @@ def timing_from_samples(point: Point, runs: Sequence[Samples], threads: int) -> 
         backend=runs[0].backend,
         threads=threads,
         machine=this_machine(),
-        cpu_share=round(sum(run.cpu_ns for run in runs) / sum(run.wall_ns for run in runs), 3),
+        cpu_share=round(sum(run.cpu_ns for run in runs) / sum(run.wall_ns * threads for run in runs), 3),
     )
 
 

@@ -10,7 +10,18 @@ from recnmp.library.device import available_cores
 from recnmp.library.model import RecModel, TableGroup, load_model
 from recnmp.mlp import measured
 from recnmp.mlp.dense import DenseFunctions, make_dense
-from recnmp.mlp.measured import WARM_UP, Clocks, choose_backend, measure_mlp, time_call, time_parts
+from recnmp.mlp.measured import (
+    WARM_UP,
+    Clocks,
+    Point,
+    Samples,
+    choose_backend,
+    measure_mlp,
+    time_call,
+    time_parts,
+    timing_from_samples,
+)
+from recnmp.mlp.timing import PARTS
 
 MODEL = RecModel(
     name="small",
@@ -76,6 +87,12 @@ def test_each_part_is_timed_on_its_own_and_the_cpu_share_covers_all_of_them():
     assert samples.parts == {"bottom_mlp": [3e6] * 3, "interaction": [5e5] * 3, "top_mlp": [7e6] * 3}
     assert samples.wall_ns == 13 * (3_000_000 + 500_000 + 7_000_000)
     assert samples.cpu_ns / samples.wall_ns == pytest.approx(0.5)
+
+
+def test_the_cpu_share_is_that_of_every_thread():
+    runs = [Samples("fake", {name: [1.0] * 3 for name in PARTS}, cpu_ns=150, wall_ns=100)]
+
+    assert timing_from_samples(Point(MODEL, 4), runs, threads=2).cpu_share == 0.75
 
 
 def test_numpy_is_timed_in_a_process_of_its_own_and_says_so():

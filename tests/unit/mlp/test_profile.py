@@ -141,8 +141,8 @@ def test_batches_out_of_order_are_an_error():
     [
         (15.0, 0.95, ""),
         (15.1, 0.95, "top_mlp spread 15%"),
-        (0.0, 0.94, "on the CPU only 94% of the time"),
-        (40.0, 0.5, "top_mlp spread 40%, on the CPU only 50% of the time"),
+        (0.0, 0.94, "threads on a CPU only 94% of the time"),
+        (40.0, 0.5, "top_mlp spread 40%, threads on a CPU only 50% of the time"),
     ],
 )
 def test_a_measurement_is_stable_within_its_limits_and_says_why_beyond(iqr_ns, cpu_share, why):
