@@ -28,8 +28,8 @@ class MlpTiming:
 
     ``method`` is ``measured`` for times taken in this run and ``profile`` for stored ones, whose day is
     ``measured_on`` and whose caveats are in ``note``. ``backend`` names the matrix library and its version,
-    ``cpu_share`` is CPU time over wall time and threads while measuring. A part is timed over and over, so its
-    weights stay in the CPU's caches; a gather that evicts them between batches is not modelled.
+    ``cpu_share`` is CPU time over wall time and threads while measuring. A part is timed over and over, so
+    its weights stay in the CPU's caches; a gather that evicts them between batches is not modelled.
     """
 
     model: str
