@@ -1,18 +1,19 @@
 """A slow twin of the DRAM engine: one channel, FR-FCFS, every clock cycle one by one.
 
-Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2, commit
-c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting request what
-it needs next, and every command is checked against each constraint row of the standard.
+Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2,
+commit c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting
+request what it needs next.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from recnmp.library.dram import DramSpec, evaluate
+import numpy as np
 
-NEVER = -(10**9)
-"""Issue time of a command that was not issued yet."""
+from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.memory.commands import Commands
+from reference.dram_ranks import Bank, Command, Device
 
 
 class Request(NamedTuple):
@@ -27,22 +28,9 @@ class Request(NamedTuple):
     column: int
 
 
-class Command(NamedTuple):
-    """One command as in a command trace; -1 = not applicable."""
-
-    cycle: int
-    name: str
-    rank: int
-    bank_group: int
-    bank: int
-    row: int
-    column: int
-    request: int
-
-
 @dataclass
 class TickResult:
-    """Commands in issue order; per request the cycle of acceptance and of the last data beat (-1 for writes)."""
+    """Commands in issue order; per request the cycles of acceptance and of the last data beat (write: -1)."""
 
     commands: list[Command]
     arrive: list[int]
@@ -52,33 +40,10 @@ class TickResult:
     row_conflicts: int = 0
     cycles_drain: int = 0
 
-
-@dataclass
-class Place:
-    """A bank, bank group or rank; remembers when each command was issued anywhere within it."""
-
-    issued: dict[str, list[int]] = field(default_factory=dict)
-
-    def last(self, name: str, back: int = 1) -> int:
-        """Cycle of the ``back``-th last command ``name`` here."""
-        cycles = self.issued.get(name, [])
-        return cycles[-back] if len(cycles) >= back else NEVER
-
-
-@dataclass
-class Bank(Place):
-    """One bank: its open row, and the waiting request whose row was opened for it."""
-
-    open_row: int | None = None
-    active: "Waiting | None" = None
-
-
-@dataclass
-class Rank(Place):
-    """One rank, its bank groups and its banks by (bank group, bank)."""
-
-    groups: dict[int, Place] = field(default_factory=dict)
-    banks: dict[tuple[int, int], Bank] = field(default_factory=dict)
+    def as_commands(self) -> Commands:
+        """The same commands as arrays."""
+        rows = [(c.cycle, COMMANDS.index(c.name), *c[2:]) for c in self.commands]
+        return Commands(*np.array(rows, np.int64).reshape(-1, 8).T)
 
 
 @dataclass(eq=False)
@@ -97,68 +62,6 @@ class Waiting:
         if self.bank.open_row == self.request.row:
             return "WR" if self.request.is_write else "RD"
         return "PRE"
-
-
-class Device:
-    """The ranks of a channel: what is open, and what may be issued when."""
-
-    def __init__(self, spec: DramSpec, ranks: int) -> None:
-        self.spec = spec
-        self.rules = [(row, evaluate(row.wait, spec.cycles)) for row in spec.constraints]
-        groups = range(spec.organization.bank_groups.value)
-        banks = range(spec.organization.banks_per_group.value)
-        self.ranks = [
-            Rank(groups={g: Place() for g in groups}, banks={(g, b): Bank() for g in groups for b in banks})
-            for _ in range(ranks)
-        ]
-        self.commands: list[Command] = []
-        self._earliest: dict[tuple[str, int, int, int], int] = {}
-
-    def places(self, scope: str, rank: int, group: int, bank: int) -> Iterable[Place]:
-        """Where a rule of this scope looks for the earlier command."""
-        match scope:
-            case "bank":
-                return [self.ranks[rank].banks[group, bank]]
-            case "bank_group":
-                return [self.ranks[rank].groups[group]]
-            case "rank":
-                return [self.ranks[rank]]
-        return [other for number, other in enumerate(self.ranks) if number != rank]
-
-    def earliest(self, name: str, rank: int, group: int = -1, bank: int = -1) -> int:
-        """First cycle at which the command is legal; asked anew after every issued command."""
-        key = name, rank, group, bank
-        if key not in self._earliest:
-            self._earliest[key] = max(
-                (
-                    place.last(after, rule.window) + wait
-                    for rule, wait in self.rules
-                    if name in rule.before
-                    for place in self.places(rule.scope, rank, group, bank)
-                    for after in rule.after
-                ),
-                default=NEVER,
-            )
-        return self._earliest[key]
-
-    def issue(self, command: Command) -> None:
-        """Record the command and open or close rows."""
-        self.commands.append(command)
-        self._earliest.clear()
-        rank = self.ranks[command.rank]
-        touched: list[Place] = [rank]
-        if command.bank >= 0:
-            bank = rank.banks[command.bank_group, command.bank]
-            touched += [rank.groups[command.bank_group], bank]
-            if command.name == "ACT":
-                bank.open_row = command.row
-            elif command.name == "PRE":
-                bank.open_row = None
-        elif command.name == "PREA":
-            for bank in rank.banks.values():
-                bank.open_row = None
-        for place in touched:
-            place.issued.setdefault(command.name, []).append(command.cycle)
 
 
 class Controller:
