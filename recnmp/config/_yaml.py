@@ -4,6 +4,7 @@ PyYAML reads YAML 1.1, where ``1e6`` is text, ``no`` is false, ``010`` is eight,
 of two equal keys wins silently. Here PyYAML only scans; scalars and mappings are built below.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,9 +46,9 @@ class Place:
     def __str__(self) -> str:
         return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
 
-    def at(self, mark: yaml.Mark) -> "Place":
-        """Return the place of ``mark`` in the same source; an override has no lines worth counting."""
-        return replace(self, line=mark.line + 1, column=mark.column + 1) if self.line else self
+    def at(self, line: int, column: int) -> "Place":
+        """Return a place in the same source, counted from 0; an override has no lines worth counting."""
+        return replace(self, line=line + 1, column=column + 1) if self.line else self
 
 
 class Entry(NamedTuple):
@@ -92,14 +93,16 @@ def parse(text: str, place: Place) -> Node:
     bad = Reader.NON_PRINTABLE.search(text)
     if bad:
         before = text[: bad.start()]
-        where = replace(place, line=before.count("\n") + 1, column=bad.start() - before.rfind("\n"))
+        where = place.at(before.count("\n"), bad.start() - before.rfind("\n") - 1)
         raise ConfigError(f"{where}: not a text file: it has the character {bad.group()!r}")
     try:
         root = _Loader(text).get_single_node()
         return Node(None, place) if root is None else _Builder(place).build(root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ConfigError(f"{place.at(mark) if mark else place}: {_complaint(error)}") from None
+        raise ConfigError(
+            f"{place.at(mark.line, mark.column) if mark else place}: {_complaint(error)}"
+        ) from None
     except RecursionError:
         raise ConfigError(f"{place}: nested too deeply") from None
 
@@ -128,7 +131,7 @@ class _Builder:
         """Return our node and the number of values in it with every alias written out."""
         if id(node) in self._done:
             return self._done[id(node)]
-        place = self._place.at(node.start_mark)
+        place = self._place.at(node.start_mark.line, node.start_mark.column)
         if id(node) in self._open:
             raise ConfigError(f"{place}: a value cannot contain itself")
         self._open.add(id(node))
@@ -155,7 +158,7 @@ class _Builder:
         merged: dict[str, Entry] = {}
         size = 1
         for key_node, value_node in node.value:
-            place = self._place.at(key_node.start_mark)
+            place = self._place.at(key_node.start_mark.line, key_node.start_mark.column)
             value, n = self._sized(value_node)
             size += n
             if key_node.tag == _TAG + "merge":
@@ -184,6 +187,8 @@ def _key(node: yaml.Node, place: Place) -> str:
 
 def _scalar(kind: str, text: str, place: Place) -> Scalar:
     if kind in ("str", "merge"):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ConfigError(f"{place}: half of a surrogate pair is no text")
         return text
     if kind not in _CORE:
         raise _bad_tag(kind, place)
@@ -204,8 +209,8 @@ def _number(kind: str, text: str, place: Place) -> int | float:
         value = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     except ValueError:
         raise ConfigError(f"{place}: this number has too many digits") from None
-    if value in (float("inf"), float("-inf")) and "inf" not in text.lower():
-        raise ConfigError(f"{place}: {text} is too large a number")
+    if not math.isfinite(value):
+        raise ConfigError(f"{place}: {text} is not a finite number")
     whole = "e" in text.lower() and abs(value) <= _EXACT_INT and value.is_integer()
     return int(value) if whole else value
 

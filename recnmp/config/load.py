@@ -116,7 +116,7 @@ def _overrides(texts: Sequence[str]) -> Document:
     """Return overrides as one document; each value's place is the text of its override."""
     result = Document.from_data({}, "--set")
     for text in texts:
-        place = Place(f"--set {text}")
+        place = Place(f"--set {text if len(text) <= 80 else text[:77] + '...'}")
         path, equals, value = text.partition("=")
         keys = path.split(".")
         if not equals or not all(keys):

@@ -162,6 +162,7 @@ def test_a_stored_configuration_names_its_trace_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path, "a.yaml", BASE)
+    write(tmp_path, "t/rm1.parquet", "")
     monkeypatch.chdir(tmp_path)
     data = config_to_dict(load_config(path))
     assert data["trace"]["file"] == "t/rm1.parquet"

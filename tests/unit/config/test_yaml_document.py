@@ -33,7 +33,6 @@ def complaint(tmp_path: Path, text: str | bytes) -> str:
         ("1.0", 1.0),
         ("1.", 1.0),
         (".5", 0.5),
-        ("-.inf", float("-inf")),
         ("010", 10),
         ("+3", 3),
         ("0x1F", 31),
@@ -57,21 +56,17 @@ def complaint(tmp_path: Path, text: str | bytes) -> str:
         ("!!str 8", "8"),
         ("!!float 1", 1.0),
         ("=", "="),
-        ("1e400", "error"),
     ],
 )
 def test_scalars_are_those_of_yaml_1_2(tmp_path: Path, text: str, value: object) -> None:
-    if value == "error":
-        assert complaint(tmp_path, f"a: {text}") == "doc.yaml:1:4: 1e400 is too large a number"
-        return
     found = read(tmp_path, f"a: {text}").data["a"]
     assert found == value
     assert type(found) is type(value)
 
 
-def test_nan_is_a_number(tmp_path: Path) -> None:
-    found = read(tmp_path, "a: .nan").data["a"]
-    assert found != found
+@pytest.mark.parametrize("text", [".nan", "-.inf", "1e400"])
+def test_numbers_are_finite(tmp_path: Path, text: str) -> None:
+    assert complaint(tmp_path, f"a: {text}") == f"doc.yaml:1:4: {text} is not a finite number"
 
 
 def test_a_whole_number_in_scientific_notation_is_an_int(tmp_path: Path) -> None:
@@ -112,6 +107,7 @@ def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path: Path) -> None:
         ("a: &x [*x]\n", "doc.yaml:1:4: a value cannot contain itself"),
         ("? [a]\n: 1\n", "doc.yaml:1:3: a key must be a single word or text"),
         ("'': 1\n", "doc.yaml:1:1: a key must be a single word or text"),
+        ('a: "\\ud800"\n', "doc.yaml:1:4: half of a surrogate pair is no text"),
         ("a: !!int x\n", "doc.yaml:1:4: 'x' is not of type !!int"),
         ("<<: 3\n", "doc.yaml:1:5: <<: only a mapping, or a list of them, can be merged"),
         ("- 1\n", "doc.yaml:1:1: a mapping (key: value lines) is needed here"),
