@@ -1,0 +1,100 @@
+"""Embedding calls as they happen -> a Trace: numbering of bags and batches, no PyTorch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.errors import RecnmpError
+from recnmp.trace.trace import Calls, Table, Trace
+
+_LARGEST = np.iinfo(np.uint32).max
+
+
+class BatchLimitReached(BaseException):
+    """Ends the recorded run after the wanted batches; not an Exception, so that no model stops it."""
+
+
+class Recorder:
+    """Collects operator calls in memory, 8 to 12 bytes per lookup.
+
+    Args:
+        batches: raise ``BatchLimitReached`` when a further batch begins; no limit when None.
+        on_batch: called with the number of every batch that begins, from 0.
+    """
+
+    def __init__(self, batches: int | None, on_batch: Callable[[int], None] | None) -> None:
+        self._limit, self._on_batch = batches, on_batch
+        self._lookups: list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32] | None]] = []
+        self._calls: list[tuple[int, int, int, int]] = []  # table, bags, batch, pooling
+        self._bags = 0
+        self._batch = -1
+        self._explicit = False
+        self._seen: dict[object, int | None] = {}  # tables and models of this batch: in which forward pass
+
+    def new_batch(self) -> None:
+        """Say that the next call begins a batch; from the first time on, nothing else begins one."""
+        self._explicit = True
+        self._seen.clear()
+
+    def record(
+        self,
+        table: int,
+        forward: tuple[int, object] | None,
+        entry: NDArray[np.int64],
+        bag: NDArray[np.int64],
+        weight: NDArray[np.float32] | None,
+        *,
+        bags: int,
+        pooling: int,
+    ) -> None:
+        """Add a call of ``bags`` bags on ``table``.
+
+        Args:
+            table: number of the table.
+            forward: number of the forward pass it belongs to and whose it is, or None outside of any.
+            entry: entries read, shape (lookups,).
+            bag: bag of each lookup within the call, shape (lookups,).
+            weight: weight of each lookup, or None.
+            bags: bags of the call, empty ones included.
+            pooling: index into ``POOLINGS``.
+        """
+        self._enter_batch(table, forward)
+        if self._bags + bags > _LARGEST or (len(entry) and entry.max() > _LARGEST):
+            raise RecnmpError("a trace holds fewer than 2^32 bags, and 2^32 entries per table")
+        self._lookups.append(((bag + self._bags).astype(np.uint32), entry.astype(np.uint32), weight))
+        self._calls.append((table, bags, self._batch, pooling))
+        self._bags += bags
+
+    @property
+    def calls(self) -> int:
+        """Calls recorded so far."""
+        return len(self._calls)
+
+    def trace(self, tables: Sequence[Table], meta: Mapping[str, Any]) -> Trace:
+        """Return what was recorded; at least one call must have been."""
+        table, bags, batch, pooling = np.array(self._calls, np.int64).T
+        calls = Calls(table.astype(np.uint16), np.cumsum(bags) - bags, bags, batch, pooling.astype(np.uint8))
+        bag = np.concatenate([bag for bag, _, _ in self._lookups])
+        entry = np.concatenate([entry for _, entry, _ in self._lookups])
+        weight = None
+        if any(weights is not None for _, _, weights in self._lookups):
+            ones = (np.ones(len(e), np.float32) if w is None else w for _, e, w in self._lookups)
+            weight = np.concatenate(list(ones))
+        of_table = np.repeat(calls.table, [len(entry) for _, entry, _ in self._lookups])
+        return Trace(of_table, bag, entry, weight, tuple(tables), calls, dict(meta))
+
+    def _enter_batch(self, table: int, forward: tuple[int, object] | None) -> None:
+        """Begin a batch where a new forward pass comes to a table or a model that this batch has seen."""
+        number, model = forward or (None, None)
+        keys = [table] if forward is None else [table, model]
+        again = any(key in self._seen and (number is None or self._seen[key] != number) for key in keys)
+        if self._batch < 0 or (not self._seen if self._explicit else again):
+            if self._batch + 1 == self._limit:
+                raise BatchLimitReached
+            self._batch += 1
+            self._seen.clear()
+            if self._on_batch is not None:
+                self._on_batch(self._batch)
+        self._seen.update((key, number) for key in keys if key not in self._seen)
