@@ -7,7 +7,7 @@ done, 130 interrupted. Everything but click is imported by the command that need
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -158,32 +158,25 @@ def trace() -> None:
 @click.option(
     "--out", type=_FILE, metavar="FILE", help="Trace to write; by default TARGET's name with .parquet."
 )
-@click.option("--batches", type=click.IntRange(min=1), help="Batches to run.")
-@click.option("--batch-size", type=click.IntRange(min=1), help="Samples in a batch.")
+@click.option("--batches", type=click.IntRange(min=1), help="Batches to run; by default all, 8 of the zoo.")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Samples in a batch of the zoo.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the inputs.")
 def capture(target: str, out: Path | None, batches: int | None, batch_size: int | None, seed: int) -> None:
     """Run TARGET and write every embedding access that it makes.
 
-    TARGET is zoo:NAME (a model that ships with the package), SCRIPT.py, or MODULE:FACTORY. The model runs as
-    it is; nothing in it has to change.
+    TARGET is zoo:NAME (see `recnmp list models`), 'SCRIPT.py ARGUMENTS', or MODULE:FACTORY where FACTORY()
+    returns a model and its inputs. The model runs as it is; what it prints goes to standard error.
     """
-    file = out or Path(f"{Path(target.rpartition(':')[2]).stem}.parquet")
-    try:
-        from recnmp.trace.capture import capture_target
+    from recnmp.trace.capture import capture_target
 
-        with _progress() as progress:
-            captured = capture_target(
-                target, out=file, batches=batches, batch_size=batch_size, seed=seed, progress=progress
-            )
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "torch":
-            raise
-        message = "capturing needs PyTorch: install torch (the build you want), then recnmp[torch]"
-        raise RecnmpError(message) from None
-    click.echo(
-        f"{file}: {captured.lookups} lookups in {captured.bags} bags of {len(captured.tables)} tables, "
-        f"{captured.batches} batches"
-    )
+    first = (target.split() or [""])[0]
+    file = out or Path(f"{Path(first.rpartition(':')[2]).stem}.parquet")
+    with _progress() as progress:
+        captured = capture_target(
+            target, out=file, batches=batches, batch_size=batch_size, seed=seed, progress=progress
+        )
+    counts = {"lookup": captured.lookups, "bag": captured.bags, "table": len(captured.tables)}
+    click.echo(f"{file}: {', '.join(_counted(counts | {'batch': captured.batches}))}")
 
 
 @trace.command()
@@ -219,10 +212,15 @@ def _print(result: "Result", as_json: bool) -> None:
         print_result(result, sys.stdout)
 
 
+def _counted(counts: Mapping[str, int]) -> Iterator[str]:
+    for noun, n in counts.items():
+        yield f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
 def _summary(config: "Config") -> str:
     memory, cache = config.memory, config.cache.rank
     counts = {"channel": memory.channels, "DIMM": memory.dimms_per_channel, "rank": memory.ranks_per_dimm}
-    shape = " x ".join(f"{n} {name}{'s' * (n != 1)}" for name, n in counts.items())
+    shape = " x ".join(_counted(counts))
     rank_cache = f"rank cache {cache.kind} {cache.size_bytes} B" if cache else "no rank cache"
     return (
         f"{config.model}, {memory.standard}, {shape}, {config.nmp.kind}, {rank_cache}, mlp {config.mlp.kind}"

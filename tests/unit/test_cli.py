@@ -238,27 +238,27 @@ def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: C
 
     def capture_target(target: str, **options: Any) -> Any:
         asked.append((target, options))
-        return types.SimpleNamespace(lookups=80, bags=8, tables=(1, 2), batches=4)
+        return types.SimpleNamespace(lookups=8000, bags=8, tables=(1, 2), batches=1)
 
     module("recnmp.trace.capture", capture_target=capture_target)
     code, out, err = run("trace", "capture", "zoo:rm1", "--batches", 4, "--batch-size", 2, "--seed", 7)
-    assert (code, out, err) == (0, "rm1.parquet: 80 lookups in 8 bags of 2 tables, 4 batches\n", "")
+    assert (code, out, err) == (0, "rm1.parquet: 8,000 lookups, 8 bags, 2 tables, 1 batch\n", "")
     options = {"out": Path("rm1.parquet"), "batches": 4, "batch_size": 2, "seed": 7, "progress": None}
     assert asked == [("zoo:rm1", options)]
-    for target, name in {"models/net.py": "net", "package.models:build": "build"}.items():
+    for target, name in {"models/net.py --lr=a/b": "net", "package.models:build": "build"}.items():
         run("trace", "capture", target)
         assert asked[-1][1]["out"] == Path(f"{name}.parquet")
     assert run("trace", "capture", "x.py", "--out", "o.parquet")[1].startswith("o.parquet: ")
 
 
-def test_capture_without_torch_says_how_to_get_it(run: Run, module: Callable[..., None]) -> None:
-    missing = ModuleNotFoundError("No module named 'torch'", name="torch")
-    module("recnmp.trace.capture", capture_target=_raises(missing))
+def test_capture_without_torch_says_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "recnmp.trace.capture", raising=False)
+    monkeypatch.setitem(sys.modules, "torch", None)  # what the import system takes for "not installed"
     code, out, err = run("trace", "capture", "zoo:rm1")
-    assert (code, out) == (1, "")
-    assert err == (
-        "recnmp: error: capturing needs PyTorch: install torch (the build you want), then recnmp[torch]\n"
-    )
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "install torch" in err
+    assert "recnmp[torch]" in err
 
 
 def test_inspect_prints_text_or_json(run: Run, module: Callable[..., None]) -> None:
