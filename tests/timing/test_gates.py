@@ -1,0 +1,93 @@
+"""Every constraint row of every standard: legal at exactly its wait, a violation one clock earlier."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from recnmp._registry import PACKAGE
+from recnmp.library.dram import COMMANDS, Constraint, DramSpec, evaluate, load_standard
+from recnmp.memory.audit import RANK_WIDE, audit, rule_name
+from recnmp.memory.commands import Commands
+
+STANDARDS = sorted(path.stem for path in (PACKAGE / "library" / "standards").glob("*.yaml"))
+COLUMN_COMMANDS = ("RD", "WR")
+FIRST = (0, 0, 0)
+"""Rank, bank group and bank of the earlier command; the later one goes where the scope of the rule says."""
+
+GATES = [
+    pytest.param(
+        name, row, after, before, id=f"{name}-{row.scope}-{after}-{before}-{row.wait.replace(' ', '')}"
+    )
+    for name in STANDARDS
+    for row in load_standard(name).constraints
+    for after in row.after
+    for before in row.before
+]
+
+
+class Issued(NamedTuple):
+    cycle: int
+    name: str
+    place: tuple[int, int, int]
+
+
+def as_commands(issued: list[Issued]) -> Commands:
+    rows = []
+    for cycle, name, (rank, group, bank) in sorted(issued):
+        group, bank = (-1, -1) if name in RANK_WIDE else (group, bank)
+        row = 7 if name in ("ACT", *COLUMN_COMMANDS) else -1
+        rows.append(
+            (cycle, COMMANDS.index(name), rank, group, bank, row, 0 if name in COLUMN_COMMANDS else -1, -1)
+        )
+    return Commands(*np.array(rows, np.int64).T)
+
+
+def longest(spec: DramSpec) -> int:
+    return max(evaluate(row.wait, spec.cycles) for row in spec.constraints)
+
+
+def least(spec: DramSpec, after: str, before: str, scopes: tuple[str, ...]) -> int:
+    """Clocks that the plain rules of these scopes ask for between two commands."""
+    rows = [row for row in spec.constraints if row.scope in scopes and row.window == 1]
+    return max(
+        (evaluate(r.wait, spec.cycles) for r in rows if after in r.after and before in r.before), default=1
+    )
+
+
+def banks(spec: DramSpec) -> list[tuple[int, int, int]]:
+    """The banks of rank 0, one bank group after the other in turn."""
+    org = spec.organization
+    return [(0, g, b) for b in range(org.banks_per_group.value) for g in range(org.bank_groups.value)]
+
+
+def scene(spec: DramSpec, row: Constraint, after: str, before: str, gap: int) -> list[Issued]:
+    """``before`` comes ``gap`` clocks after ``after``; all else is long ago, or as early as it may be."""
+    place = {"bank": FIRST, "bank_group": (0, 0, 1), "rank": banks(spec)[1], "other_rank": (1, 0, 0)}[
+        row.scope
+    ]
+    far = longest(spec)
+    start = 4 * far
+    if row.window > 1:
+        apart = least(spec, after, before, ("rank",))
+        crowd = [Issued(start + n * apart, after, banks(spec)[n]) for n in range(row.window)]
+        return [*crowd, Issued(start + gap, before, banks(spec)[row.window])]
+    issued = [Issued(start, after, FIRST), Issued(start + gap, before, place)]
+    if after not in ("ACT", "REF"):
+        issued.append(Issued(far, "ACT", FIRST))
+    if before in ("PRE", *COLUMN_COMMANDS) and place != FIRST:
+        issued.append(Issued(2 * far, "ACT", place))
+    needs_closed = before == "REF" or (before == "ACT" and place == FIRST)
+    if needs_closed and after in ("ACT", *COLUMN_COMMANDS):
+        issued.append(Issued(start + least(spec, after, "PRE", ("bank",)), "PRE", FIRST))
+    return issued
+
+
+@pytest.mark.parametrize(("standard", "row", "after", "before"), GATES)
+def test_a_command_is_legal_at_its_wait_and_a_violation_one_clock_earlier(standard, row, after, before):
+    spec = load_standard(standard)
+    wait = evaluate(row.wait, spec.cycles)
+    on_time = audit(spec, 2, as_commands(scene(spec, row, after, before, wait)), refresh="off")
+    assert on_time.first == ()
+    early = audit(spec, 2, as_commands(scene(spec, row, after, before, wait - 1)), refresh="off")
+    assert early.by_rule.get(rule_name(row)) == 1
