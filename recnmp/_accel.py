@@ -33,10 +33,16 @@ def _cache_folder() -> Path:
 numba.config.CACHE_DIR = str(_cache_folder() / "recnmp" / f"kernels-{kernel_digest()}")
 
 
+def inlined(function: _Function) -> _Function:
+    """Compile ``function`` into every kernel that calls it."""
+    compiled: _Function = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
+    return compiled
+
+
 def jit(function: _Function) -> _Function:
     """Compile ``function`` with numba, without the GIL, keeping its machine code between processes.
 
     ``NUMBA_DISABLE_JIT=1`` leaves it plain Python, which is how the suite measures kernel coverage.
     """
-    compiled: _Function = numba.njit(cache=True, nogil=True)(function)
+    compiled: _Function = numba.njit(cache=True, nogil=True, _nrt=False)(function)
     return compiled

@@ -121,7 +121,8 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         write_latency=cycles["nCWL"] + cycles["nBL"],
         refresh_interval=0 if options.refresh == "off" else cycles["nREFI"],
         protect_hits=int(options.policy == "frfcfs_rowhit"),
-        queue=np.array([options.read_queue, options.write_queue], np.int64),
+        read_queue=options.read_queue,
+        write_queue=options.write_queue,
         high=options.write_queue * 8 // 10,
         low=-(-options.write_queue * 2 // 10),
         has_writes=int(has_writes),
@@ -131,59 +132,40 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
 def make_controllers(rules: kernel.Rules, refresh: str, start: NDArray[np.int64]) -> kernel.Controller:
     """Return idle controllers at clock 0, all banks closed; controller u begins with request ``start[u]``."""
     units, ranks, lanes = len(start) - 1, rules.ranks, rules.ranks * rules.banks
-    slots = int(rules.queue.sum())
-    scalar = np.zeros((units, kernel.N_SCALARS), np.int64)
+    scalar = np.zeros((units, kernel.SCALARS), np.int64)
+    lane = np.zeros((units, kernel.LANE_FIELDS, lanes), np.int64)
+    rank = np.zeros((units, kernel.ACTS + rules.act_window, ranks), np.int64)
+    slot = np.zeros((units, kernel.SLOT_FIELDS, rules.read_queue + rules.write_queue), np.int64)
     scalar[:, kernel.NOW] = 1
     scalar[:, kernel.NEXT] = start[:-1]
-    scalar[:, kernel.FREE] = slots
+    scalar[:, kernel.FREE] = slot.shape[2]
+    slot[:, kernel.FREE_SLOT] = np.arange(slot.shape[2])
+    lane[:, kernel.OPENED_READ : kernel.ROW] = kernel.NO_KEY
+    lane[:, kernel.ROW :] = -1
     interval = rules.refresh_interval
-    due = np.full(ranks, kernel.NEVER, np.int64)
-    if interval:
-        due = interval // ranks * np.arange(1, ranks + 1) if refresh == "staggered" else np.full(ranks, interval)
+    due = np.full(ranks, interval or kernel.NEVER, np.int64)
+    if interval and refresh == "staggered":
+        due = interval // ranks * np.arange(1, ranks + 1)
+    rank[:, kernel.REFRESH_AT] = due
+    rank[:, kernel.ACTS :] = kernel.LONG_AGO
     scalar[:, kernel.REFRESH_DUE] = due.min()
-    long_ago = -(1 << 40)
-    return kernel.Controller(
-        scalar=scalar,
-        count=np.zeros((units, kernel.N_COUNTS), np.int64),
-        waiting=np.zeros((units, 2), np.int64),
-        ready=np.zeros((units, 4, lanes), np.int64),
-        rank_ready=np.zeros((units, 2, ranks), np.int64),
-        row=np.full((units, lanes), -1, np.int64),
-        key=np.full((units, 6, lanes), kernel.NO_KEY, np.int64),
-        opened=np.full((units, lanes), -1, np.int64),
-        open_banks=np.zeros((units, ranks), np.int64),
-        opened_of_rank=np.zeros((units, ranks), np.int64),
-        acts=np.full((units, ranks, rules.act_window), long_ago, np.int64),
-        refresh_at=np.tile(due.astype(np.int64), (units, 1)),
-        fifo=np.zeros((units, 8 * ranks), np.int64),
-        head=np.full((units, 2, lanes), -1, np.int64),
-        tail=np.full((units, 2, lanes), -1, np.int64),
-        slot_request=np.zeros((units, slots), np.int64),
-        slot_row=np.zeros((units, slots), np.int64),
-        slot_next=np.zeros((units, slots), np.int64),
-        slot_previous=np.zeros((units, slots), np.int64),
-        free=np.tile(np.arange(slots), (units, 1)),
-    )
+    return kernel.Controller(scalar, lane, rank, slot)
 
 
 def make_work(requests: Requests) -> kernel.Work:
     """Return the requests beside empty arrays for what becomes of them."""
-    n, per_group = len(requests), requests.per_group
+    columns = (requests.arrive, requests.lane, requests.row, requests.column, requests.write, requests.group)
+    fate = np.zeros((len(requests), 3), np.int64)
+    fate[:, kernel.DEPART] = -1
+    per_group = requests.per_group
     return kernel.Work(
-        requests.arrive.copy(), requests.lane, requests.row, requests.column, requests.write, requests.group,
-        accepted=np.zeros(n, np.int64), depart=np.full(n, -1, np.int64), first=np.zeros(n, np.uint8),
-        remaining=per_group, done=np.zeros_like(per_group),
-    )  # fmt: skip
+        np.stack(columns, axis=1, dtype=np.int64), fate, np.stack([per_group, np.zeros_like(per_group)], axis=1)
+    )
 
 
-def make_log(room: int) -> kernel.Log:
-    """Return room for the commands of one controller."""
-    return kernel.Log(*(np.zeros(room, np.int64) for _ in kernel.Log._fields))
-
-
-def grown(log: kernel.Log) -> kernel.Log:
-    """Return the log with twice the room."""
-    return kernel.Log(*(np.concatenate([column, np.zeros_like(column)]) for column in log))
+def make_log(room: int) -> NDArray[np.int64]:
+    """Return room for the commands of one controller: cycle, command, lane, row, column, request."""
+    return np.zeros((room, 6), np.int64)
 
 
 def replay(requests: Requests, spec: DramSpec, options: ControllerOptions, *, record: bool = False) -> Timeline:
@@ -196,11 +178,11 @@ def replay(requests: Requests, spec: DramSpec, options: ControllerOptions, *, re
     work = make_work(requests)
     room = 4 * int(np.diff(requests.start).max()) + 4096 if record else 0
 
-    def run(u: int) -> kernel.Log:
+    def run(u: int) -> NDArray[np.int64]:
         log = make_log(room)
         end = int(requests.start[u + 1])
         while (code := kernel.advance(rules, controllers, work, log, u, end, -1)) == kernel.NO_SPACE:
-            log = grown(log)
+            log = np.concatenate([log, make_log(len(log))])
         if code != kernel.DONE:
             raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
         return log
@@ -213,15 +195,17 @@ def replay(requests: Requests, spec: DramSpec, options: ControllerOptions, *, re
 
 def timeline(controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()) -> Timeline:
     """Gather what the controllers did."""
-    totals = controllers.count.sum(axis=0)
+    totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
     names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed")
     counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
-    return Timeline(work.accepted, work.depart, work.done, int(work.done.max(initial=0)), counts, commands)
+    done = work.group[:, kernel.DONE_AT]
+    accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
+    return Timeline(accepted, depart, done, int(done.max(initial=0)), counts, commands)
 
 
-def _commands(log: kernel.Log, controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
+def _commands(log: NDArray[np.int64], controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
     n = int(controllers.scalar[u, kernel.LOGGED])
-    cycle, command, lane, row, column, request = (column[:n] for column in log)
+    cycle, command, lane, row, column, request = log[:n].T
     groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
     of_rank = command >= kernel.REF
     return Commands(

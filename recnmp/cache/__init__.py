@@ -1,0 +1,1 @@
+"""Which bursts a cache keeps away from DRAM; one file per replacement policy."""

@@ -1,0 +1,105 @@
+"""From a trace to DRAM coordinates: every burst of every lookup."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.config.schema import MemoryConfig, PlacementConfig
+from recnmp.errors import ConfigError
+from recnmp.library.dram import DramSpec
+from recnmp.placement.mapping import Mapping, parse_mapping
+from recnmp.placement.pages import coloured_frames, random_frames
+from recnmp.trace.trace import Trace
+
+
+@dataclass(frozen=True)
+class PlacedLookups:
+    """The bursts that a trace's lookups read, N bursts of L lookups, in trace order.
+
+    Attributes:
+        first: bursts of lookup l are ``first[l] : first[l + 1]``, shape (L + 1,).
+        channel: channel of each burst, shape (N,).
+        rank: rank of that channel, ``dimm * ranks_per_dimm + rank_of_dimm``, shape (N,).
+        flat_bank: ``bank_group * banks_per_group + bank`` in the rank, shape (N,).
+        row: DRAM row, shape (N,).
+        column: burst within the row, shape (N,).
+        entry_bursts: bursts of one entry of each table, shape (T,).
+    """
+
+    first: NDArray[np.int64]
+    channel: NDArray[np.int32]
+    rank: NDArray[np.int32]
+    flat_bank: NDArray[np.int32]
+    row: NDArray[np.int32]
+    column: NDArray[np.int32]
+    entry_bursts: NDArray[np.int64]
+
+    @property
+    def bursts(self) -> int:
+        """Bursts, N."""
+        return len(self.row)
+
+    @property
+    def lookup(self) -> NDArray[np.int64]:
+        """Lookup that reads each burst, shape (N,)."""
+        return np.repeat(np.arange(len(self.first) - 1), np.diff(self.first))
+
+
+def make_mapping(memory: MemoryConfig, spec: DramSpec) -> Mapping:
+    """Return the address mapping of a memory system; raises ConfigError when its name cannot be read."""
+    org = spec.organization
+    sizes = {
+        "Ro": org.rows.value,
+        "Ba": org.banks_per_group.value,
+        "Bg": org.bank_groups.value,
+        "Ra": memory.dimms_per_channel * memory.ranks_per_dimm,
+        "Co": org.bursts_per_row.value,
+        "Ch": memory.channels,
+    }
+    return parse_mapping(memory.mapping, sizes)
+
+
+def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: PlacementConfig) -> PlacedLookups:
+    """Give every lookup its place in DRAM.
+
+    Tables follow one another, each starting on a page of its own; entries are aligned to a power of two, so
+    none straddles a page. Pages get frames at random, or all pages of a table lie in one rank (``coloured``,
+    tables dealt out to ranks in turn). Raises ConfigError when entries do not fit a page or pages the memory.
+
+    Not modelled: other data in memory, page migration, huge and small pages mixed.
+    """
+    burst_bytes = spec.organization.burst_bytes.value
+    mapping = make_mapping(memory, spec)
+    stride = np.array([1 << (t.entry_bytes - 1).bit_length() for t in trace.tables], np.int64)
+    if stride.max() > placement.page_bytes or placement.page_bytes < burst_bytes:
+        widest = trace.tables[int(stride.argmax())]
+        raise ConfigError(
+            f"placement.page_bytes: a page of {placement.page_bytes} B cannot hold an entry of table "
+            f"{widest.name!r} ({widest.entry_bytes} B, aligned to {stride.max()} B)"
+        )
+    pages = -(-np.array([t.entries for t in trace.tables], np.int64) * stride // placement.page_bytes)
+    offset = trace.entry.astype(np.int64) * stride[trace.table]
+    page, in_page = offset // placement.page_bytes, offset % placement.page_bytes
+    page_bits = (placement.page_bytes // burst_bytes).bit_length() - 1
+    if placement.pages == "random":
+        base = np.concatenate([[0], np.cumsum(pages)])
+        frames = 1 << (mapping.bits - page_bits)
+        if base[-1] > frames:
+            raise ConfigError(f"the tables need {base[-1]} pages of {placement.page_bytes} B, the memory has {frames}")
+        frame = random_frames(page + base[trace.table], frames, placement.seed)
+    else:
+        ranks = memory.channels * memory.dimms_per_channel * memory.ranks_per_dimm
+        colour = np.arange(len(trace.tables)) % ranks
+        base = np.array([pages[:t][colour[:t] == colour[t]].sum() for t in range(len(trace.tables))], np.int64)
+        frame = coloured_frames(page + base[trace.table], colour[trace.table], mapping, page_bits, placement.seed)
+    entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
+    per_lookup = entry_bursts[trace.table]
+    first = np.concatenate([[0], np.cumsum(per_lookup)])
+    burst = np.repeat((frame << page_bits) + in_page // burst_bytes, per_lookup)
+    burst += np.arange(first[-1]) - np.repeat(first[:-1], per_lookup)
+    fields = mapping.decode(burst)
+    flat_bank = fields["Bg"] * spec.organization.banks_per_group.value + fields["Ba"]
+    columns = (fields["Ch"], fields["Ra"], flat_bank, fields["Ro"], fields["Co"])
+    channel, rank, bank, row, column = (values.astype(np.int32) for values in columns)
+    return PlacedLookups(first, channel, rank, bank, row, column, entry_bursts)
