@@ -2,7 +2,7 @@
 
 ``Capture`` watches the operators that PyTorch executes, so it sees modules, functional calls, slices of
 weights and compiled code alike. A table is a weight storage: slices of one weight read one table. A batch
-ends where a new forward pass comes to a model or table that it has already seen; ``new_batch`` overrides that.
+ends where a new forward pass comes to a model or table that it has already seen, or where ``new_batch`` says.
 
 Not captured: indexing such as ``weight[ids]``, and what runs in other threads or processes (an error where it
 can be seen). Quantised tables and TorchRec's fused operators are an error, never skipped. An ``nn.Embedding``
