@@ -15,8 +15,9 @@ import numpy as np
 import pytest
 from reference.frfcfs_tick import TickResult, run
 
-from recnmp.library.dram import DramSpec, load_standard
+from recnmp.library.dram import COMMANDS, DramSpec, load_standard
 from recnmp.memory.audit import audit
+from recnmp.memory.commands import Commands
 
 FOLDER = os.environ.get("RECNMP_GOLDEN_DRAM", "")
 ABSENT = "RECNMP_GOLDEN_DRAM does not name a folder of recorded Ramulator 2.1 runs"
@@ -71,6 +72,17 @@ def test_commands_and_request_times_equal_a_recorded_run(log):
     requests = np.array(read(log.with_name(log.name.replace(".cmd.", ".req."))), np.int64)
     np.testing.assert_array_equal(result.arrive, requests[:, 2])
     np.testing.assert_array_equal(result.depart, np.where(is_write, -1, requests[:, 3]))
+
+
+@pytest.mark.parametrize("log", LOGS, ids=lambda path: path.name.removesuffix(".cmd.csv.gz"))
+def test_the_audit_finds_nothing_but_the_known_collisions_in_a_recorded_run(log):
+    trace, config = log.name.removesuffix(".cmd.csv.gz").split("__ramulator2_")
+    rows = [(cycle, COMMANDS.index(name), *rest) for cycle, name, *rest in read(log)]
+    ranks = int(trace.split("_R")[1].split("_")[0])
+    spec = load_standard("ddr4_2400")
+    verdict = audit(spec, ranks, Commands(*np.array(rows, np.int64).T), refresh=REFRESH[config.split(".")[1]])
+    late_write = "other_rank: RD to WR, nCL + nBL + nRTRS - nCWL"
+    assert set(verdict.by_rule) == ({"data bus", late_write} if "f_mix" in trace else set())
 
 
 ROWS = [  # recorded at full length: 20 000 requests, f_mix7030 100 000

@@ -7,8 +7,9 @@ import pytest
 
 from recnmp._registry import PACKAGE
 from recnmp.library.dram import COMMANDS, Constraint, DramSpec, evaluate, load_standard
-from recnmp.memory.audit import RANK_WIDE, audit, rule_name
+from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
+from recnmp.memory.legality import RANK_WIDE, rule_name
 
 STANDARDS = sorted(path.stem for path in (PACKAGE / "library" / "standards").glob("*.yaml"))
 COLUMN_COMMANDS = ("RD", "WR")

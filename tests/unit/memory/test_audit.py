@@ -140,6 +140,20 @@ def test_an_open_bank_of_another_rank_does_not_stop_a_refresh():
     assert audit(SPEC, RANKS, commands, refresh="off").count == 0
 
 
+@pytest.mark.parametrize("block", [5, 100])
+@pytest.mark.parametrize("name", ["nFAW", "nRFC", "nRAS", "nCWL", "nRTRS"])
+def test_the_verdict_does_not_depend_on_how_many_commands_are_judged_at_a_time(monkeypatch, name, block):
+    short = changed(**{name: SPEC.cycles[name] - 1})
+    commands = run(short, RANKS, traffic("random", 250), refresh="staggered").as_commands()
+    # Every 50th command lost leaves rows open, and closed, that should not be.
+    kept = np.flatnonzero(np.arange(len(commands)) % 50 > 0)
+    commands = Commands(*(getattr(commands, field)[kept] for field in commands.__dataclass_fields__))
+    at_once = audit(SPEC, RANKS, commands, refresh="staggered")
+    monkeypatch.setattr("recnmp.memory.audit._BLOCK", block)
+    assert audit(SPEC, RANKS, commands, refresh="staggered") == at_once
+    assert at_once.count > 0
+
+
 def test_a_violation_is_told_in_words():
     report = audit(SPEC, RANKS, by_hand((110, "ACT", 0, 1, 2, 7), (123, "RD", 0, 1, 2, 7)), refresh="off")
     assert report.first == ("cycle 123: RD r0 bg1 b2 follows ACT at 110, nRCD wants 16",)
