@@ -1,10 +1,15 @@
 """Kernels over the lookups of a trace: arrays only, allocated by the caller."""
 
+import numpy as np
+from numpy.typing import NDArray
+
 from recnmp._accel import jit
 
 
 @jit
-def lru_hits(item, newer, older, capacity):
+def lru_hits(
+    item: NDArray[np.int64], newer: NDArray[np.int64], older: NDArray[np.int64], capacity: int
+) -> int:
     """Count the hits of a fully associative LRU cache of ``capacity`` items, cold at the start.
 
     ``item`` holds the items accessed in order. ``newer`` and ``older`` link the cached items by recency; they

@@ -1,0 +1,78 @@
+"""What the model itself would pool: the reference of every functional check."""
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.trace.trace import POOLINGS, Trace
+from recnmp.trace.values import entry_values
+
+Pooled = tuple[int, NDArray[np.float32]]
+"""A call's number in the trace and its pooled vectors, shape (bags, dim)."""
+
+
+def reference() -> str:
+    """Name what pools: torch where it is installed, NumPy otherwise."""
+    library = "torch" if importlib.util.find_spec("torch") else "numpy"
+    return f"{library} {importlib.metadata.version(library)}"
+
+
+def pooled_outputs(trace: Trace) -> Iterator[Pooled]:
+    """Pool the entries' values call by call with ``torch.nn.functional.embedding_bag``, or NumPy's own sum.
+
+    Each call only holds the entries it reads. Calls that pool nothing (``none``) are gathered as they are.
+    """
+    pool = _torch_pool if importlib.util.find_spec("torch") else _numpy_pool
+    starts = np.searchsorted(trace.bag, trace.calls.first_bag)
+    ends = np.searchsorted(trace.bag, trace.calls.first_bag + trace.calls.bags)
+    for n in range(len(trace.calls)):
+        span, table = slice(starts[n], ends[n]), int(trace.calls.table[n])
+        entries, index = np.unique(trace.entry[span], return_inverse=True)
+        weights = entry_values(table, entries, trace.tables[table].dim)
+        bags = trace.calls.first_bag[n] + np.arange(trace.calls.bags[n])
+        offsets = np.searchsorted(trace.bag[span], bags)
+        scale = None if trace.weight is None else trace.weight[span]
+        mode = POOLINGS[trace.calls.pooling[n]]
+        yield n, weights[index] if mode == "none" else pool(weights, index, offsets, mode, scale)
+
+
+def _torch_pool(
+    weights: NDArray[np.float32],
+    index: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    mode: str,
+    scale: NDArray[np.float32] | None,
+) -> NDArray[np.float32]:
+    import torch
+
+    with torch.inference_mode():
+        pooled: NDArray[np.float32] = torch.nn.functional.embedding_bag(
+            torch.from_numpy(index.astype(np.int64)),
+            torch.from_numpy(weights),
+            torch.from_numpy(offsets.astype(np.int64)),
+            mode=mode,
+            per_sample_weights=None if scale is None else torch.from_numpy(scale.copy()),
+        ).numpy()
+    return pooled
+
+
+def _numpy_pool(
+    weights: NDArray[np.float32],
+    index: NDArray[np.int64],
+    offsets: NDArray[np.int64],
+    mode: str,
+    scale: NDArray[np.float32] | None,
+) -> NDArray[np.float32]:
+    lengths = np.diff(np.append(offsets, len(index)))
+    full = np.flatnonzero(lengths)
+    pooled = np.zeros((len(offsets), weights.shape[1]), np.float32)
+    if len(full):
+        vectors = weights[index] if scale is None else weights[index] * scale[:, None]
+        combine = np.maximum if mode == "max" else np.add
+        pooled[full] = combine.reduceat(vectors, offsets[full], axis=0)
+        if mode == "mean":
+            pooled[full] /= lengths[full, None].astype(np.float32)
+    return pooled
