@@ -3,9 +3,9 @@
 from collections import Counter
 
 import pytest
-from reference.frfcfs_tick import run
 
 from recnmp.library.dram import load_standard
+from reference.frfcfs_tick import run
 
 SPEC = load_standard("ddr4_2400")
 
