@@ -95,16 +95,20 @@ def line(
 
 
 def lines(
-    error: ValidationError, model: type[BaseModel], root: Node, other_keys: Iterable[str] = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    root: Node,
+    at: Loc = (),
+    other_keys: Iterable[str] = (),
 ) -> list[str]:
-    """Return one line for each problem pydantic found in ``root`` as a ``model``, in the document's order.
+    """Return one line for each problem pydantic found in the part of ``root`` at ``at`` as a ``model``.
 
-    ``other_keys`` are allowed at the top besides the model's own.
+    They come in the document's order. ``other_keys`` are allowed in the part besides the model's own.
     """
     found: dict[tuple[str | int, ...], _Problem] = {}
     for details in error.errors(include_url=False):
-        problem = _problem(details, model, root)
-        if details["type"] == "extra_forbidden" and len(problem.loc) == 1:
+        problem = _problem(details, model, root, at)
+        if details["type"] == "extra_forbidden" and len(details["loc"]) == 1:
             problem = problem._replace(allowed=sorted({*problem.allowed, *other_keys}))
         before = found.get(problem.loc)
         if before is not None and problem.message not in before.message:
@@ -122,9 +126,9 @@ def lines(
     return [line(p.place, p.loc, p.message, p.allowed, [p.name] if p.name else []) for p in kept]
 
 
-def _problem(details: ErrorDetails, model: type[BaseModel], root: Node) -> _Problem:
+def _problem(details: ErrorDetails, model: type[BaseModel], root: Node, at: Loc) -> _Problem:
     kind, ctx = details["type"], details.get("ctx", {})
-    loc = _document_loc(root, details["loc"], keep_last=kind == "missing")
+    loc = _document_loc(root, (*at, *details["loc"]), keep_last=kind == "missing")
     allowed: list[str] = []
     name: str | None = None
     if kind == "extra_forbidden":

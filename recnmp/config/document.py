@@ -1,7 +1,7 @@
 """A YAML document that remembers where every value stands, so that every complaint can say where."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,13 +56,11 @@ class Document:
         plain: dict[str, Any] = self.root.plain()
         return plain
 
-    def place(self, loc: Sequence[str | int]) -> Place:
+    def place(self, loc: Loc) -> Place:
         """Return where the value at ``loc`` stands, or what of it there is (see `error`)."""
         return _problems.find(self.root, loc).place
 
-    def error(
-        self, loc: Sequence[str | int], message: str, allowed: Iterable[str] | None = None
-    ) -> ConfigError:
+    def error(self, loc: Loc, message: str, allowed: Iterable[str] | None = None) -> ConfigError:
         """Return the error ``file:line:col: a.b: message; allowed: x, y; did you mean 'x'?`` for ``loc``.
 
         The place is that of a scalar, of a section's key, or of the closest section that is there. The
@@ -79,10 +77,17 @@ class Document:
         Types are strict, as YAML has them: no text for a number, no 1.5 for an int, no true for 1; lists
         serve for tuples and text for paths. Raises one ConfigError with a line for every problem.
         """
+        return self.validate_part((), self.data, model, other_keys)
+
+    def validate_part(
+        self, loc: Loc, data: Any, model: type[_Model], other_keys: Iterable[str] = ()
+    ) -> _Model:
+        """Return ``data``, the value at ``loc``, as ``model``, as `validate` does for the whole."""
         try:
-            return model.model_validate_json(json.dumps(self.data), strict=True)
+            return model.model_validate_json(json.dumps(data), strict=True)
         except ValidationError as error:
-            raise ConfigError("\n".join(_problems.lines(error, model, self.root, other_keys))) from None
+            lines = _problems.lines(error, model, self.root, loc, other_keys)
+            raise ConfigError("\n".join(lines)) from None
 
     def merged(self, over: "Document") -> "Document":
         """Return this document with the values of ``over`` on top, mapping by mapping.
@@ -108,7 +113,7 @@ def _text(path: Path) -> str:
             )
         data = path.read_bytes()
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file{_similar_file(path)}") from None
+        raise ConfigError(f"{path}: no such file{similar_file(path)}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     try:
@@ -121,7 +126,8 @@ def _text(path: Path) -> str:
         ) from None
 
 
-def _similar_file(path: Path) -> str:
+def similar_file(path: Path) -> str:
+    """Return ``"; did you mean 'x'?"`` for a file beside ``path``, or that there is no such folder."""
     if not path.parent.is_dir():
         return f"; the folder {path.parent} does not exist"
     return did_you_mean(path.name, (p.name for p in path.parent.iterdir() if p.is_file()))
@@ -151,4 +157,4 @@ def _merge(base: Node, over: Node) -> Node:
     return Node(result, over.place)
 
 
-__all__ = ["Document", "Loc", "Node", "Place"]
+__all__ = ["Document", "Loc", "Node", "Place", "similar_file"]

@@ -5,7 +5,7 @@ checked against what is installed by `recnmp.resolve`, so that adding a file add
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -49,6 +49,9 @@ PowerOfTwo = Annotated[
     int, Field(ge=1, le=1024, json_schema_extra={**_POWERS}), AfterValidator(_power_of_two)
 ]
 PageBytes = Annotated[Bytes, Field(ge=BURST_BYTES, le=1 << 30), AfterValidator(_power_of_two)]
+
+
+_Options = TypeVar("_Options", bound=BaseModel)
 
 
 class Section(BaseModel):
@@ -179,10 +182,20 @@ class Config(Section):
         """Return whether the options are equal, wherever they were written."""
         return isinstance(other, Config) and self.model_dump() == other.model_dump()
 
+    @property
+    def _places(self) -> Document:
+        return self._document or Document.from_data(self.model_dump(mode="json"), "configuration")
+
+    def section(self, loc: tuple[str, ...], model: type[_Options]) -> _Options:
+        """Return a plug-in's options at ``loc`` as its ``model``; errors name file, line and column."""
+        data: Any = self.model_dump(mode="json")
+        for key in loc:
+            data = data[key]
+        return self._places.validate_part(loc, data, model)
+
     def error(self, loc: tuple[str, ...], message: str, allowed: list[str] | None = None) -> ConfigError:
         """Return the error for the option at ``loc``, with its file, line and column when they are known."""
-        document = self._document or Document.from_data(self.model_dump(mode="json"), "configuration")
-        return document.error(loc, message, allowed)
+        return self._places.error(loc, message, allowed)
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Config, config_to_dict, load_config, load_config_dict
@@ -187,6 +188,25 @@ def test_a_stored_trace_that_is_gone_is_taken_from_the_shipped_ones(
 def test_a_stored_configuration_with_an_unknown_key_names_its_source() -> None:
     with pytest.raises(ConfigError, match=r"^result\.json: modl: unknown key; .*did you mean 'model'\?$"):
         load_config_dict({"modl": "rm1", "trace": {"file": "x"}}, "result.json")
+
+
+class Options(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    poolings: int = 4
+    window: int = 16
+
+
+def test_options_of_a_plug_in_are_as_strict_and_know_their_places(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.yaml", BASE + "nmp:\n  kind: a\n  options: {poolngs: 8, window: x}\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(path).section(("nmp", "options"), Options)
+    assert str(caught.value).split("\n") == [
+        f"{path}:5:13: nmp.options.poolngs: unknown key; allowed: poolings, window; did you mean 'poolings'?",
+        f"{path}:5:25: nmp.options.window: must be a whole number, got 'x'",
+    ]
+    good = load_config(path, ["nmp.options.window=3", "nmp.kind=b"])
+    assert good.section(("nmp", "options"), Options) == Options(window=3)
+    assert load_config("host").section(("nmp", "options"), Options) == Options()
 
 
 def test_an_error_needs_no_file() -> None:
