@@ -87,8 +87,7 @@ class Histories:
         # For each `after` command, which one was the last of another rank than its own?
         switched = np.concatenate(([False], rank[1:] != rank[:-1]))
         elsewhere = np.maximum.accumulate(np.where(switched, np.arange(len(rank)) - 1, -1))
-        before_it = np.cumsum(is_after) - is_after
-        nth: Positions = before_it[later] - 1
+        nth = np.cumsum(is_after, dtype=np.int64)[later] - is_after[later] - 1
         same = (nth >= 0) & (rank[nth] == self._commands.rank[later])
         nth = np.where(same, elsewhere[nth], nth)
         return later, np.where(nth >= 0, earlier[nth], -1)
