@@ -18,7 +18,12 @@ COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
 SCOPES = ("bank", "bank_group", "rank", "other_rank")
 """How two commands are related: same bank; same bank group, other bank; same rank, other bank group; other rank."""
 
-_REACH: dict[str, tuple[int, ...]] = {"bank": (0,), "bank_group": (0, 1), "rank": (0, 1, 2), "other_rank": (3,)}
+_REACH: dict[str, tuple[int, ...]] = {
+    "bank": (0,),
+    "bank_group": (0, 1),
+    "rank": (0, 1, 2),
+    "other_rank": (3,),
+}
 
 REQUIRED_TIMINGS = ("nBL", "nCL", "nCWL", "nRCD", "nRP", "nRFC", "nREFI")
 """Timings that the model reads by name; all others only matter through the constraints."""

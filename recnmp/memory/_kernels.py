@@ -20,7 +20,12 @@ ACT, PRE, RD, WR, REF, PREA = 0, 1, 2, 3, 4, 5
 
 # Controller.lane: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, then
 OPENED_READ, OPENED_WRITE, HIT_READ, HIT_WRITE, CLOSE_READ, CLOSE_WRITE = 4, 5, 6, 7, 8, 9  # candidates' keys
-ROW, OPENED, HEAD, TAIL = 10, 11, 12, 14  # open row or -1; request it was opened for or -1; queue ends (2 each)
+ROW, OPENED, HEAD, TAIL = (
+    10,
+    11,
+    12,
+    14,
+)  # open row or -1; request it was opened for or -1; queue ends (2 each)
 LANE_FIELDS = 16
 # Controller.rank; ACTS is the first of the window's rows
 PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO, ACTS = 0, 1, 2, 3, 4, 5, 6
@@ -101,7 +106,14 @@ def _log(c, log, t, command, lane, row, column, request):
     c.scalar[command] += 1
     if len(log):
         n = c.scalar[LOGGED]
-        log[n, 0], log[n, 1], log[n, 2], log[n, 3], log[n, 4], log[n, 5] = t, command, lane, row, column, request
+        log[n, 0], log[n, 1], log[n, 2], log[n, 3], log[n, 4], log[n, 5] = (
+            t,
+            command,
+            lane,
+            row,
+            column,
+            request,
+        )
         c.scalar[LOGGED] = n + 1
 
 
@@ -200,7 +212,9 @@ def _finish(c, w, u, i, done, end):
 def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a queued write answers it."""
     q = w.ask[i, WRITE]
-    return c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue) or (rules.has_writes and _in_write_queue(c, w, i))
+    return c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue) or (
+        rules.has_writes and _in_write_queue(c, w, i)
+    )
 
 
 @inlined

@@ -97,13 +97,17 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
     engine does not space (none of those shipped).
     """
     if options.policy not in POLICIES or options.refresh not in REFRESHES:
-        raise ConfigError(f"policy {options.policy!r} and refresh {options.refresh!r}: allowed are {POLICIES} and {REFRESHES}")
+        raise ConfigError(
+            f"policy {options.policy!r} and refresh {options.refresh!r}: allowed are {POLICIES} and {REFRESHES}"
+        )
     org, gaps = spec.organization, spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):
             wide = (x, y) in _WIDE or x >= kernel.REF or y >= kernel.REF
             if (gaps[x, y, 1:3].any() and not wide) or (gaps[x, y, 3] and (x, y) not in _ELSEWHERE):
-                raise ConfigError(f"{spec.name}: the engine has no rule of this scope from {after} to {before}")
+                raise ConfigError(
+                    f"{spec.name}: the engine has no rule of this scope from {after} to {before}"
+                )
     group_of = np.arange(spec.banks_per_rank) // org.banks_per_group.value
     relation = np.where(group_of[:, None] == group_of[None, :], 1, 2)
     np.fill_diagonal(relation, 0)
@@ -159,7 +163,9 @@ def make_work(requests: Requests) -> kernel.Work:
     fate[:, kernel.DEPART] = -1
     per_group = requests.per_group
     return kernel.Work(
-        np.stack(columns, axis=1, dtype=np.int64), fate, np.stack([per_group, np.zeros_like(per_group)], axis=1)
+        np.stack(columns, axis=1, dtype=np.int64),
+        fate,
+        np.stack([per_group, np.zeros_like(per_group)], axis=1),
     )
 
 
@@ -168,7 +174,9 @@ def make_log(room: int) -> NDArray[np.int64]:
     return np.zeros((room, 6), np.int64)
 
 
-def replay(requests: Requests, spec: DramSpec, options: ControllerOptions, *, record: bool = False) -> Timeline:
+def replay(
+    requests: Requests, spec: DramSpec, options: ControllerOptions, *, record: bool = False
+) -> Timeline:
     """Run every controller until its last request is served, controllers side by side in threads.
 
     With ``record`` the issued commands are kept. Raises ConfigError for options the engine does not know.
@@ -184,16 +192,20 @@ def replay(requests: Requests, spec: DramSpec, options: ControllerOptions, *, re
         while (code := kernel.advance(rules, controllers, work, log, u, end, -1)) == kernel.NO_SPACE:
             log = np.concatenate([log, make_log(len(log))])
         if code != kernel.DONE:
-            raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
+            raise RecnmpError(
+                "the DRAM engine stopped before its last request; please report this configuration"
+            )
         return log
 
     with ThreadPoolExecutor(requests.controllers) as pool:
         logs = list(pool.map(run, range(requests.controllers)))
-    commands = tuple(_commands(log, controllers, spec, u) for u, log in enumerate(logs)) if record else ()
+    commands = tuple(commands_of(log, controllers, spec, u) for u, log in enumerate(logs)) if record else ()
     return timeline(controllers, work, commands)
 
 
-def timeline(controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()) -> Timeline:
+def timeline(
+    controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()
+) -> Timeline:
     """Gather what the controllers did."""
     totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
     names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed")
@@ -203,7 +215,8 @@ def timeline(controllers: kernel.Controller, work: kernel.Work, commands: tuple[
     return Timeline(accepted, depart, done, int(done.max(initial=0)), counts, commands)
 
 
-def _commands(log: NDArray[np.int64], controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
+def commands_of(log: NDArray[np.int64], controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
+    """Return the recorded commands of controller ``u``."""
     n = int(controllers.scalar[u, kernel.LOGGED])
     cycle, command, lane, row, column, request = log[:n].T
     groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value

@@ -79,6 +79,10 @@ def parse_mapping(name: str, sizes: Sizes) -> Mapping:
     fixed = {field: sum(int(digits or 0) for token, digits in tokens if token == field) for field in FIELDS}
     for field in FIELDS:
         if fixed[field] > total[field]:
-            raise ConfigError(f"mapping {name!r} takes {fixed[field]} bits of {field}, which has {total[field]}")
-    pieces = tuple((field, int(digits) if digits else total[field] - fixed[field]) for field, digits in reversed(tokens))
+            raise ConfigError(
+                f"mapping {name!r} takes {fixed[field]} bits of {field}, which has {total[field]}"
+            )
+    pieces = tuple(
+        (field, int(digits) if digits else total[field] - fixed[field]) for field, digits in reversed(tokens)
+    )
     return Mapping(name, pieces)

@@ -49,7 +49,9 @@ def coloured_frames(
     """
     rank_bits, channel_bits = mapping.positions("Ra"), mapping.positions("Ch")
     if any(bit < page_bits for bit in rank_bits + channel_bits):
-        raise ConfigError(f"page colouring needs a page in one rank, but {mapping.name} switches ranks within a page")
+        raise ConfigError(
+            f"page colouring needs a page in one rank, but {mapping.name} switches ranks within a page"
+        )
     free = [bit for bit in range(page_bits, mapping.bits) if bit not in (*rank_bits, *channel_bits)]
     _fits(page, 1 << len(free), "a rank")
     frame = scatter(page, len(free), seed)

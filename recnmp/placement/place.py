@@ -63,7 +63,8 @@ def make_mapping(memory: MemoryConfig, spec: DramSpec) -> Mapping:
 def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: PlacementConfig) -> PlacedLookups:
     """Give every lookup its place in DRAM.
 
-    Tables follow one another, each starting on a page of its own; entries are aligned to a power of two, so
+    Tables follow one another, each starting on a page of its own; entries are aligned to a power of two of at
+    least one burst, so
     none straddles a page. Pages get frames at random, or all pages of a table lie in one rank (``coloured``,
     tables dealt out to ranks in turn). Raises ConfigError when entries do not fit a page or pages the memory.
 
@@ -71,7 +72,8 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
     """
     burst_bytes = spec.organization.burst_bytes.value
     mapping = make_mapping(memory, spec)
-    stride = np.array([1 << (t.entry_bytes - 1).bit_length() for t in trace.tables], np.int64)
+    widths = [max(t.entry_bytes, burst_bytes) for t in trace.tables]
+    stride = np.array([1 << (width - 1).bit_length() for width in widths], np.int64)
     if stride.max() > placement.page_bytes or placement.page_bytes < burst_bytes:
         widest = trace.tables[int(stride.argmax())]
         raise ConfigError(
@@ -86,13 +88,19 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
         base = np.concatenate([[0], np.cumsum(pages)])
         frames = 1 << (mapping.bits - page_bits)
         if base[-1] > frames:
-            raise ConfigError(f"the tables need {base[-1]} pages of {placement.page_bytes} B, the memory has {frames}")
+            raise ConfigError(
+                f"the tables need {base[-1]} pages of {placement.page_bytes} B, the memory has {frames}"
+            )
         frame = random_frames(page + base[trace.table], frames, placement.seed)
     else:
         ranks = memory.channels * memory.dimms_per_channel * memory.ranks_per_dimm
         colour = np.arange(len(trace.tables)) % ranks
-        base = np.array([pages[:t][colour[:t] == colour[t]].sum() for t in range(len(trace.tables))], np.int64)
-        frame = coloured_frames(page + base[trace.table], colour[trace.table], mapping, page_bits, placement.seed)
+        base = np.array(
+            [pages[:t][colour[:t] == colour[t]].sum() for t in range(len(trace.tables))], np.int64
+        )
+        frame = coloured_frames(
+            page + base[trace.table], colour[trace.table], mapping, page_bits, placement.seed
+        )
     entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
     per_lookup = entry_bursts[trace.table]
     first = np.concatenate([[0], np.cumsum(per_lookup)])

@@ -1,0 +1,56 @@
+"""What every architecture is given and what it answers."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.config.schema import CachesConfig, MemoryConfig
+from recnmp.library.dram import DramSpec
+from recnmp.memory.commands import Commands
+from recnmp.memory.replay import ControllerOptions
+from recnmp.nmp.packet import Packets
+
+
+@dataclass(frozen=True)
+class System:
+    """The hardware a run shares between host and near memory."""
+
+    spec: DramSpec
+    memory: MemoryConfig
+    cache: CachesConfig
+
+    @property
+    def ranks_per_channel(self) -> int:
+        """Ranks on one channel, over its DIMMs."""
+        return self.memory.dimms_per_channel * self.memory.ranks_per_dimm
+
+    def controller(self, ranks: int, read_queue: int) -> ControllerOptions:
+        """Return the options of a controller of ``ranks`` ranks under this memory's policy and refresh."""
+        return ControllerOptions(ranks, self.memory.policy, self.memory.refresh, read_queue)
+
+
+@dataclass(frozen=True)
+class SlsRun:
+    """The gather-reduce of a whole trace on one architecture.
+
+    Attributes:
+        ns: time of the whole trace, batches back to back.
+        memory: figures of the result's ``memory`` section.
+        details: figures of the result's ``nmp`` section.
+        packets: the instruction stream, for architectures that have one.
+        commands: issued DRAM commands with the ranks behind each command bus, when the run was recorded.
+    """
+
+    ns: float
+    memory: dict[str, Any]
+    details: dict[str, Any] = field(default_factory=dict)
+    packets: Packets | None = None
+    commands: tuple[tuple[int, Commands], ...] = ()
+
+
+def sorted_by(key: NDArray[np.int32], values: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return a stable order of ``key`` and where each of its ``values`` starts in it, shape (values + 1,)."""
+    order = np.argsort(key, kind="stable")
+    return order, np.searchsorted(key[order], np.arange(values + 1))

@@ -1,0 +1,57 @@
+"""The host's own gather-reduce: every burst crosses the channel, the cores add.
+
+The baseline of every speed-up. Cores are taken to keep each channel's read queue full (enough threads and
+outstanding misses), so time is what DRAM needs; the adds hide behind the reads. With ``cache.llc`` set, bursts
+that hit the last-level cache never reach DRAM. Not modelled: limits of cores and miss buffers, private caches,
+prefetchers, TLB misses, other traffic.
+"""
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from recnmp.cache.filter import cache_hits
+from recnmp.memory.replay import replay
+from recnmp.memory.requests import Requests
+from recnmp.nmp.base import SlsRun, System, sorted_by
+from recnmp.placement.place import PlacedLookups
+from recnmp.trace.trace import Trace
+from recnmp.units import cycles_to_ns
+
+PLUGIN = True
+
+
+class Options(BaseModel):
+    """The host has no options of its own; its memory system is the run's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
+    """Gather every lookup of ``trace`` over the memory channels."""
+    memory, spec = system.memory, system.spec
+    ranks, banks = system.ranks_per_channel, spec.banks_per_rank
+    bank = (placed.channel * ranks + placed.rank) * banks + placed.flat_bank
+    line = (bank.astype(np.int64) << 32 | placed.row) * spec.organization.bursts_per_row.value + placed.column
+    hit = cache_hits(line, system.cache.llc)
+    missed = np.flatnonzero(~hit)
+    order, start = sorted_by(placed.channel[missed], memory.channels)
+    burst = missed[order]
+    batch = trace.bag_batch[trace.bag - np.uint32(trace.calls.first_bag[0])]
+    _, group = np.unique(batch[placed.lookup[burst]], return_inverse=True)
+    requests = Requests(
+        start,
+        np.zeros(len(burst), np.int64),
+        (placed.rank * banks + placed.flat_bank)[burst],
+        placed.row[burst],
+        placed.column[burst],
+        np.zeros(len(burst), np.uint8),
+        group.astype(np.int32),
+        int(group.max(initial=-1)) + 1,
+    )
+    timeline = replay(requests, spec, system.controller(ranks, memory.read_queue), record=memory.audit)
+    return SlsRun(
+        ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
+        memory=timeline.statistics(spec, memory.channels)
+        | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
+        commands=tuple((ranks, commands) for commands in timeline.commands),
+    )

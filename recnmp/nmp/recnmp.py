@@ -1,0 +1,346 @@
+"""RecNMP: a processing unit in every DIMM's buffer chip, one rank unit per rank (Ke et al., ISCA 2020).
+
+The host sends packets of 79-bit NMP instructions over C/A and DQ, eight in the time of one burst. Every rank
+unit has its own command decoder: it reorders within a small window under its own rank's timing, on a private
+data bus, behind an optional RankCache. It keeps one partial sum per PsumTag; the DIMM adds over its ranks; the
+host reads one vector per pooling and DIMM back over the channel and adds across DIMMs and channels.
+
+What costs time here: configuration writes, instruction delivery and result reads share one bus per channel;
+a packet is complete when its slowest rank is; a rank buffers few packets, so imbalance stalls delivery.
+
+Not modelled: table-aware packet scheduling, hot-entry profiling and LocalityBit bypass (every lookup is
+cacheable), quantised tables, instruction decode errors, the memory controller's own packet queueing, psum
+register-file ports, refresh of the host's timing view.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from recnmp.cache.filter import cache_hits
+from recnmp.errors import ConfigError, RecnmpError
+from recnmp.memory import _kernels as memory_kernel
+from recnmp.memory.commands import Commands
+from recnmp.memory.replay import Timeline, commands_of, make_controllers, make_rules, make_work, timeline
+from recnmp.memory.requests import Requests
+from recnmp.nmp import _kernels as kernel
+from recnmp.nmp.base import SlsRun, System, sorted_by
+from recnmp.nmp.packet import (
+    INSTRUCTION_BITS,
+    MAX_POOLINGS,
+    Packets,
+    ddr_flags,
+    encode,
+    opcodes,
+    packet_of_bags,
+)
+from recnmp.placement.place import PlacedLookups
+from recnmp.trace.trace import Trace
+from recnmp.units import cycles_to_ns
+
+PLUGIN = True
+
+Clocks = Annotated[int, Field(ge=0, le=1000)]
+
+
+class Options(BaseModel):
+    """Options of RecNMP; clocks are the memory's. Defaults without a word are recalled from the paper."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    poolings_per_packet: int = Field(
+        8, ge=1, le=MAX_POOLINGS, description="bags in a packet, told apart by PsumTag"
+    )
+    reorder_window: int = Field(
+        16, ge=1, le=256, description="instructions a rank unit chooses from; an assumption"
+    )
+    packets_in_flight: int = Field(
+        2, ge=1, le=64, description="packets a rank can hold; 2 is double buffering"
+    )
+    instructions_per_burst: int = Field(
+        8, ge=1, le=64, description="instructions sent in the time of one burst"
+    )
+    header_bursts_per_dimm: int = Field(
+        1, ge=0, le=16, description="configuration writes per packet and DIMM"
+    )
+    pipeline_cycles: Clocks = Field(4, description="stages of the rank unit's datapath")
+    adder_cycles: Clocks = Field(3, description="FP32 adder")
+    multiplier_cycles: Clocks = Field(4, description="FP32 multiplier, used by weighted sums")
+    rank_cache_cycles: Clocks = Field(1, description="RankCache access")
+    host_add_ns_per_burst: float = Field(
+        1.0, ge=0, le=1000, description="host time to add 64 B of a partial sum across DIMMs; an assumption"
+    )
+
+
+@dataclass(frozen=True)
+class _Sent:
+    """Where every lookup's instruction goes; L lookups, N bursts, P packets.
+
+    Attributes:
+        packet: packet of each lookup, shape (L,).
+        bag: bag of each lookup counted from the trace's first, shape (L,).
+        channel, rank, dimm: of each lookup, shape (L,); rank and dimm are within the channel.
+        vector_bursts: bursts of each lookup's vector, shape (L,).
+        hit: bursts that the RankCache answers, shape (N,).
+    """
+
+    packet: NDArray[np.int64]
+    bag: NDArray[np.int64]
+    channel: NDArray[np.int32]
+    rank: NDArray[np.int32]
+    dimm: NDArray[np.int32]
+    vector_bursts: NDArray[np.int64]
+    hit: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """What one channel did."""
+
+    timeline: Timeline
+    totals: NDArray[np.int64]
+    commands: tuple[Commands, ...]
+
+
+def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
+    """Offload every lookup of ``trace``, batches back to back.
+
+    Raises ConfigError when the bursts of an entry do not lie in one rank, or for a pooling NMP cannot do.
+    """
+    packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
+    sent = _send(trace, placed, system, packet)
+    packets = _encode(trace, placed, system, sent, first_bag)
+    with ThreadPoolExecutor(system.memory.channels) as pool:
+        jobs = [pool.submit(_run_channel, c, sent, placed, system, options, trace.weight is not None)
+                for c in range(system.memory.channels)]  # fmt: skip
+        channels = [job.result() for job in jobs]
+    cycles = max(int(c.totals[kernel.FINISH]) for c in channels)
+    adds, last_adds = _host_adds(sent)
+    host_add_ns = adds * options.host_add_ns_per_burst
+    # the host adds behind the memory's back, but for the last packet's sums
+    ns = (
+        max(cycles_to_ns(cycles, system.spec.tCK_ps.value), host_add_ns)
+        + last_adds * options.host_add_ns_per_burst
+    )
+    unit = sent.channel * system.ranks_per_channel + sent.rank
+    details = {
+        "packets": len(first_bag),
+        "instructions": trace.lookups,
+        "instruction_bits": INSTRUCTION_BITS,
+        "rank_load_imbalance": _imbalance(np.zeros_like(sent.packet), unit, system),
+        "packet_load_imbalance": _imbalance(sent.packet, unit, system),
+        "cache_hit_rate": float(sent.hit.mean()) if system.cache.rank and len(sent.hit) else None,
+        "time_share": {
+            name: sum(int(c.totals[k]) for c in channels) / (cycles * len(channels)) if cycles else 0.0
+            for name, k in (
+                ("delivery", kernel.DELIVERY),
+                ("return", kernel.RETURN),
+                ("waiting", kernel.WAITING),
+            )
+        },
+        "host_add_ns": host_add_ns,
+    }
+    commands = tuple((1, log) for channel in channels for log in channel.commands)
+    return SlsRun(ns, _statistics(channels, placed, system, cycles), details, packets, commands)
+
+
+def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[np.int64]) -> _Sent:
+    first = placed.first[:-1]
+    channel, rank = placed.channel[first], placed.rank[first]
+    lookup = placed.lookup
+    if np.any(placed.channel != channel[lookup]) or np.any(placed.rank != rank[lookup]):
+        raise ConfigError(
+            f"memory.mapping: {system.memory.mapping} spreads an entry over ranks, but a rank unit needs whole "
+            "entries; take a mapping with enough column bits lowest, such as RoBaBgRaChCo"
+        )
+    bag = (trace.bag - np.uint32(trace.calls.first_bag[0])).astype(np.int64)
+    dimm = (rank // system.memory.ranks_per_dimm).astype(np.int32)
+    return _Sent(
+        packet[bag], bag, channel, rank, dimm, np.diff(placed.first), _rank_cache_hits(placed, system)
+    )
+
+
+def _rank_cache_hits(placed: PlacedLookups, system: System) -> NDArray[np.bool_]:
+    """Return the bursts each rank's cache answers; ranks see theirs in delivery order."""
+    org, units = system.spec.organization, system.memory.channels * system.ranks_per_channel
+    line = (
+        placed.row.astype(np.int64) * system.spec.banks_per_rank + placed.flat_bank
+    ) * org.bursts_per_row.value
+    line += placed.column
+    order, start = sorted_by(placed.channel * system.ranks_per_channel + placed.rank, units)
+    hit = np.zeros(placed.bursts, np.bool_)
+    for u in range(units):
+        mine = order[start[u] : start[u + 1]]
+        hit[mine] = cache_hits(line[mine], system.cache.rank)
+    return hit
+
+
+def _encode(
+    trace: Trace, placed: PlacedLookups, system: System, sent: _Sent, first_bag: NDArray[np.int64]
+) -> Packets:
+    """Encode one instruction per lookup; its address is the burst number within the channel."""
+    org, first = system.spec.organization, placed.first[:-1]
+    bank = sent.rank.astype(np.int64) * system.spec.banks_per_rank + placed.flat_bank[first]
+    row = placed.row[first].astype(np.int64)
+    weight = np.ones(trace.lookups, np.float32) if trace.weight is None else trace.weight
+    channel_bank = sent.channel * system.ranks_per_channel * system.spec.banks_per_rank + bank
+    call = np.repeat(np.arange(len(trace.calls)), trace.calls.bags)[sent.bag]
+    words = encode(
+        {
+            "opcode": opcodes(trace)[call],
+            "ddr_cmd": ddr_flags(channel_bank, row),
+            "daddr": ((bank * org.rows.value + row) * org.bursts_per_row.value + placed.column[first]).astype(
+                np.uint64
+            ),
+            "vsize": (sent.vector_bursts - 1).astype(np.uint64),
+            "weight": weight.view(np.uint32).astype(np.uint64),
+            "locality": np.full(trace.lookups, system.cache.rank is not None, np.uint64),
+            "psum_tag": (trace.bag - first_bag[sent.packet]).astype(np.uint64),
+        }
+    )
+    return Packets(words, sent.channel, sent.packet, first_bag)
+
+
+def _run_channel(
+    c: int, sent: _Sent, placed: PlacedLookups, system: System, options: Options, weighted: bool
+) -> _Channel:
+    spec, ranks = system.spec, system.ranks_per_channel
+    mine = np.flatnonzero(sent.channel == c)
+    present, packet = np.unique(sent.packet[mine], return_inverse=True)
+    requests, first_request, missed = _requests(mine, packet, len(present), sent, placed, system)
+    stream = kernel.Stream(
+        np.searchsorted(packet, np.arange(len(present) + 1)),
+        sent.rank[mine].astype(np.int64),
+        first_request,
+        missed,
+        *_bus_cycles(mine, packet, len(present), sent, system, options),
+    )
+    # the rank unit holds whole instructions, the controller bursts
+    window = options.reorder_window * int(sent.vector_bursts.max(initial=1))
+    controller = system.controller(1, window)
+    rules = make_rules(spec, controller, has_writes=False)
+    fixed = kernel.Fixed(
+        per_window=options.instructions_per_burst,
+        window=spec.cycles["nBL"],
+        buffers=options.packets_in_flight,
+        cache_latency=options.rank_cache_cycles if system.cache.rank else 0,
+        after_last_burst=options.pipeline_cycles
+        + options.adder_cycles * (1 + (system.memory.ranks_per_dimm - 1).bit_length())
+        + options.multiplier_cycles * weighted
+        + spec.cycles["nCL"],
+    )
+    room = 4 * int(np.diff(requests.start).max(initial=0)) + 4096 if system.memory.audit else 0
+    while True:
+        controllers, work = make_controllers(rules, controller.refresh, requests.start), make_work(requests)
+        logs = np.zeros((ranks, room, 6), np.int64)
+        totals, arrived = np.zeros(4, np.int64), np.zeros(len(present), np.int64)
+        held = np.full((ranks, options.packets_in_flight), -1, np.int64)
+        given = np.zeros((ranks, 2), np.int64)
+        given[:, kernel.VISIBLE] = requests.start[:-1]
+        code = kernel.run_channel(rules, controllers, work, logs, stream, fixed, held, given, arrived, totals)
+        if code != memory_kernel.NO_SPACE:
+            break
+        room *= 2
+    if code != memory_kernel.DONE:
+        raise RecnmpError("a rank unit stopped before its last request; please report this configuration")
+    commands = tuple(commands_of(logs[u], controllers, spec, u) for u in range(ranks)) if room else ()
+    return _Channel(timeline(controllers, work), totals, commands)
+
+
+def _requests(
+    mine: NDArray[np.int64],
+    packet: NDArray[np.int64],
+    packets: int,
+    sent: _Sent,
+    placed: PlacedLookups,
+    system: System,
+) -> tuple[Requests, NDArray[np.int64], NDArray[np.int64]]:
+    """Return a channel's DRAM requests sorted by rank, each instruction's first one and their numbers."""
+    in_channel = np.full(len(sent.channel), -1, np.int64)
+    in_channel[mine] = np.arange(len(mine))
+    lookup = placed.lookup
+    burst = np.flatnonzero(~sent.hit & (in_channel[lookup] >= 0))
+    order, start = sorted_by(placed.rank[burst], system.ranks_per_channel)
+    burst = burst[order]
+    instruction = in_channel[lookup[burst]]
+    missed = np.bincount(instruction, minlength=len(mine))
+    first_request = np.zeros(len(mine), np.int64)
+    first_request[instruction[::-1]] = np.arange(len(burst))[::-1]
+    requests = Requests(
+        start,
+        np.zeros(len(burst), np.int64),  # delivery sets it
+        placed.flat_bank[burst],
+        placed.row[burst],
+        placed.column[burst],
+        np.zeros(len(burst), np.uint8),
+        packet[instruction].astype(np.int32),
+        packets,
+    )
+    return requests, first_request, missed
+
+
+def _bus_cycles(
+    mine: NDArray[np.int64],
+    packet: NDArray[np.int64],
+    packets: int,
+    sent: _Sent,
+    system: System,
+    options: Options,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the clocks of each packet's configuration writes and of its result reads, shapes (P,)."""
+    cycles, dimms = system.spec.cycles, system.memory.dimms_per_channel
+    _, at = np.unique(packet * dimms + sent.dimm[mine], return_index=True)
+    dimms_used = np.bincount(packet[at], minlength=packets)
+    _, at = np.unique(sent.bag[mine] * dimms + sent.dimm[mine], return_index=True)
+    vectors = np.bincount(packet[at], weights=sent.vector_bursts[mine][at], minlength=packets).astype(
+        np.int64
+    )
+    header = dimms_used * options.header_bursts_per_dimm * cycles["nBL"]
+    return header, vectors * cycles["nBL"] + dimms_used * cycles.get("nRTRS", 0)
+
+
+def _host_adds(sent: _Sent) -> tuple[int, int]:
+    """Return the bursts the host adds across DIMMs and channels: in all, and for the last packet."""
+    parts = (int(sent.dimm.max(initial=0)) + 1) * (int(sent.channel.max(initial=0)) + 1)
+    part = sent.channel * (int(sent.dimm.max(initial=0)) + 1) + sent.dimm
+    _, at = np.unique(sent.bag * parts + part, return_index=True)
+    _, first = np.unique(sent.bag, return_index=True)
+    last = sent.packet == sent.packet.max(initial=-1)
+    bursts = sent.vector_bursts
+    return (
+        int(bursts[at].sum() - bursts[first].sum()),
+        int(bursts[at][last[at]].sum() - bursts[first][last[first]].sum()),
+    )
+
+
+def _imbalance(packet: NDArray[np.int64], unit: NDArray[np.int32], system: System) -> float:
+    """Return the busiest rank's lookups over the mean rank's, averaged over packets by their lookups."""
+    units = system.memory.channels * system.ranks_per_channel
+    if not len(packet):
+        return 1.0
+    loads = np.bincount(packet * units + unit, minlength=(int(packet[-1]) + 1) * units).reshape(-1, units)
+    return float(loads.max(axis=1).sum() * units / loads.sum())
+
+
+def _statistics(
+    channels: list[_Channel], placed: PlacedLookups, system: System, cycles: int
+) -> dict[str, object]:
+    """Add up the ranks' DRAM figures; rates are over the whole run, delivery and results included."""
+    totals: dict[str, int] = {}
+    latency = 0.0
+    for channel in channels:
+        for name, count in channel.timeline.counts.items():
+            totals[name] = totals.get(name, 0) + count
+        latency += channel.timeline.read_latency_avg_cycles * len(channel.timeline.depart)
+    requests = sum(len(channel.timeline.depart) for channel in channels)
+    empty = np.zeros(0, np.int64)
+    whole = Timeline(empty, empty, empty, cycles, totals, ())
+    statistics = whole.statistics(system.spec, system.memory.channels * system.ranks_per_channel)
+    return statistics | {
+        "requests": requests,
+        "read_latency_avg_cycles": latency / requests if requests else 0.0,
+    }

@@ -1,0 +1,60 @@
+"""The sections of a result that come from the gather-reduce of host and near memory."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recnmp.config.schema import Config
+from recnmp.nmp.base import SlsRun
+from recnmp.trace.trace import Trace
+
+
+def sls_section(host: SlsRun, near: SlsRun | None, trace: Trace) -> dict[str, Any]:
+    """Return the time of one batch's gather-reduce, the mean over the trace's batches [ns]."""
+    llc = host.memory["llc_hit_rate"]
+    source = (
+        "every lookup reads DRAM (no cache)" if llc is None else f"a cache answers {llc:.1%} of the bursts"
+    )
+    return {
+        "host_ns": host.ns / trace.batches,
+        "nmp_ns": near and near.ns / trace.batches,
+        "speedup_over_host": near and host.ns / near.ns,
+        "batches": trace.batches,
+        "lookups": trace.lookups,
+        "host_ns_per_lookup": host.ns / trace.lookups,
+        "nmp_ns_per_lookup": near and near.ns / trace.lookups,
+        "host_baseline": f"simulated DRAM-bound gather: {source}, read queues always full",
+    }
+
+
+def memory_section(host: SlsRun, near: SlsRun | None, audited: list[int | None]) -> dict[str, Any]:
+    """Return what DRAM did for each side, and how many commands the audit judged where it ran."""
+    runs = zip(("host", "nmp"), (host, near), audited, strict=True)
+    return {
+        side: run
+        and run.memory | ({} if judged is None else {"audited_commands": judged, "audit_violations": 0})
+        for side, run, judged in runs
+    }
+
+
+def nmp_section(near: SlsRun | None, config: Config, trace: Trace) -> dict[str, Any]:
+    """Return the figures of the near-memory architecture; empty for a host-only run."""
+    if near is None:
+        return {}
+    return {"kind": config.nmp.kind, "lookups": trace.lookups} | near.details
+
+
+def trace_section(trace: Trace, file: Path) -> dict[str, Any]:
+    """Return what was replayed, with the share of lookups that read an entry for the first time."""
+    entries = trace.table.astype(np.int64) << 40 | trace.entry
+    return {
+        "file": file.name,
+        "batches": trace.batches,
+        "batch_size": trace.samples / trace.batches,
+        "tables": len(trace.tables),
+        "bags": trace.bags,
+        "lookups": trace.lookups,
+        "unique_share": len(np.unique(entries)) / trace.lookups if trace.lookups else 0.0,
+        "meta": dict(trace.meta),
+    }

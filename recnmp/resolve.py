@@ -1,0 +1,92 @@
+"""Every name, file and option of a run checked before its first cycle, or never."""
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from pydantic import BaseModel
+
+from recnmp._registry import library_names, plugin, plugin_names
+from recnmp.config import Config
+from recnmp.config.document import similar_file
+from recnmp.errors import ConfigError
+from recnmp.library.device import DeviceProfile, load_device
+from recnmp.library.dram import DramSpec, load_standard
+from recnmp.library.model import RecModel, load_model
+from recnmp.memory.replay import POLICIES
+from recnmp.nmp.base import System
+from recnmp.placement.place import make_mapping
+from recnmp.trace.storage import read_header
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a configuration names, found and read."""
+
+    config: Config
+    model: RecModel
+    spec: DramSpec
+    system: System
+    host: ModuleType
+    host_options: BaseModel
+    nmp: ModuleType | None
+    nmp_options: BaseModel | None
+    device: DeviceProfile | None
+
+
+def resolve(config: Config) -> Parts:
+    """Find everything ``config`` names; raises ConfigError with file and line for what is not there."""
+    _named(config, ("model",), config.model, library_names("models"))
+    _named(config, ("memory", "standard"), config.memory.standard, library_names("standards"))
+    _named(config, ("memory", "policy"), config.memory.policy, list(POLICIES))
+    _named(config, ("nmp", "kind"), config.nmp.kind, plugin_names("nmp"))
+    for place in ("rank", "llc"):
+        cache = getattr(config.cache, place)
+        if cache is not None:
+            _named(config, ("cache", place, "kind"), cache.kind, plugin_names("cache"))
+    device = None
+    if config.mlp.kind == "profile":
+        _named(config, ("mlp", "device"), config.mlp.device, library_names("devices"))
+        device = load_device(config.mlp.device)
+    spec = load_standard(config.memory.standard)
+    try:
+        make_mapping(config.memory, spec)
+    except ConfigError as error:
+        raise config.error(("memory", "mapping"), str(error)) from None
+    header = _trace_header(config)
+    model = load_model(config.model)
+    found = [table.dim for table in header.tables]
+    if found != [group.dim for group in model.each_table]:
+        raise config.error(
+            ("trace", "file"),
+            f"the trace has {len(found)} tables of dim {sorted(set(found))}, model {config.model} has "
+            f"{model.n_tables} of dim {sorted({group.dim for group in model.tables})}",
+        )
+    host = plugin("nmp", "host")
+    near = None if config.nmp.kind == "host" else plugin("nmp", config.nmp.kind)
+    options = config.section(("nmp", "options"), (near or host).Options)
+    return Parts(
+        config,
+        model,
+        spec,
+        System(spec, config.memory, config.cache),
+        host,
+        host.Options() if near else options,
+        near,
+        options if near else None,
+        device,
+    )
+
+
+def _trace_header(config: Config) -> TraceHeader:
+    file = config.trace.file
+    if not file.is_file():
+        raise config.error(("trace", "file"), f"{file}: no such file{similar_file(file)}")
+    try:
+        return read_header(file)
+    except ConfigError as error:
+        raise config.error(("trace", "file"), str(error)) from None
+
+
+def _named(config: Config, loc: tuple[str, ...], name: str, allowed: list[str]) -> None:
+    if name not in allowed:
+        raise config.error(loc, f"unknown {loc[-1]} {name!r}", allowed)
