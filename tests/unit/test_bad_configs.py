@@ -262,7 +262,6 @@ def test_a_name_that_nothing_has_gets_its_place_and_what_there_is(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    pytest.importorskip("recnmp.resolve")
     monkeypatch.chdir(tmp_path)
     good = "" if text.startswith("model") else GOOD.format(trace=shipped("traces") / "rm1.parquet")
     Path("rm1.parquet").touch()

@@ -202,7 +202,7 @@ def test_options_of_a_plug_in_are_as_strict_and_know_their_places(tmp_path: Path
         load_config(path).section(("nmp", "options"), Options)
     assert str(caught.value).split("\n") == [
         f"{path}:5:13: nmp.options.poolngs: unknown key; allowed: poolings, window; did you mean 'poolings'?",
-        f"{path}:5:25: nmp.options.window: must be a whole number, got 'x'",
+        f"{path}:5:33: nmp.options.window: must be a whole number, got 'x'",
     ]
     good = load_config(path, ["nmp.options.window=3", "nmp.kind=b"])
     assert good.section(("nmp", "options"), Options) == Options(window=3)
