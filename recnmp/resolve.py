@@ -15,6 +15,7 @@ from recnmp.library.model import RecModel, load_model
 from recnmp.memory.replay import POLICIES
 from recnmp.nmp.base import System
 from recnmp.placement.place import make_mapping
+from recnmp.trace.header import Header
 from recnmp.trace.storage import read_header
 
 
@@ -77,7 +78,7 @@ def resolve(config: Config) -> Parts:
     )
 
 
-def _trace_header(config: Config) -> TraceHeader:
+def _trace_header(config: Config) -> Header:
     file = config.trace.file
     if not file.is_file():
         raise config.error(("trace", "file"), f"{file}: no such file{similar_file(file)}")
