@@ -11,6 +11,7 @@ of a (B, S) input counts as B * S bags of one lookup.
 
 import contextlib
 import random
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from threading import get_ident
@@ -145,7 +146,10 @@ class _Forwards:
         before = register_module_forward_pre_hook(self._begin)
         after = register_module_forward_hook(self._end, always_call=True)
         try:
-            yield
+            with warnings.catch_warnings():
+                # compiled modules warn that they fire these hooks once more, which does no harm here
+                warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
+                yield
         finally:
             before.remove()
             after.remove()
@@ -157,7 +161,8 @@ class _Forwards:
         for root in self._roots.values():
             for name, tensor in [*root.named_parameters(), *root.named_buffers()]:
                 if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
-                    short = name.removesuffix("weight").removesuffix(".") or type(root).__name__
+                    short = name.replace("_orig_mod.", "").removesuffix("weight").removesuffix(".")
+                    short = short or type(root).__name__
                     names.setdefault(tensor.untyped_storage().data_ptr(), short)
         return names
 
