@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recnmp._registry import did_you_mean, library_names
+from recnmp._registry import PACKAGE, did_you_mean, library_names
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.model import load_model
 
@@ -83,9 +83,10 @@ def _zoo(name: str, batches: int, batch_size: int, seed: int) -> Target:
 def _script(path: Path, arguments: list[str], batches: int | None, seed: int) -> Target:
     if not path.is_file():
         raise ConfigError(f"{path}: no such script")
+    folder = path.resolve().parent
 
     def run(_new_batch: Callable[[], None]) -> None:
-        with _as_main([str(path), *arguments], path.resolve().parent), _explained(str(path)):
+        with _as_main([str(path), *arguments], folder), _explained(str(path), folder):
             runpy.run_path(str(path), run_name="__main__")
 
     return Target(run, {"target": path.name, "seed": seed}, batches)
@@ -94,7 +95,7 @@ def _script(path: Path, arguments: list[str], batches: int | None, seed: int) ->
 def _factory(module: str, name: str, batches: int | None, seed: int) -> Target:
     def run(new_batch: Callable[[], None]) -> None:
         target = f"{module}:{name}"
-        with _as_main([target], Path.cwd()), _explained(target):
+        with _as_main([target], Path.cwd()), _explained(target, Path.cwd()):
             try:
                 factory = getattr(importlib.import_module(module), name, None)
             except ModuleNotFoundError as error:
@@ -139,8 +140,8 @@ def _as_main(arguments: list[str], folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _explained(target: str) -> Iterator[None]:
-    """Turn a failure of the user's code into one line: what failed, and where in it."""
+def _explained(target: str, folder: Path) -> Iterator[None]:
+    """Turn a failure of the user's code, which lies in ``folder``, into one line: what failed, and where."""
     try:
         yield
     except RecnmpError:
@@ -149,7 +150,21 @@ def _explained(target: str) -> Iterator[None]:
         if leaving.code not in (None, 0):
             raise RecnmpError(f"{target}: exited with {leaving.code!r}") from None
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        inside = [frame for frame in frames if frame.filename == target] or frames
         what = " ".join(traceback.format_exception_only(error)[-1].split())
-        raise RecnmpError(f"{inside[-1].filename}:{inside[-1].lineno}: {what}") from error
+        raise RecnmpError(f"{_place(error, folder) or target}: {what}") from error
+
+
+def _place(error: Exception, folder: Path) -> str | None:
+    """Return file and line of the innermost of the user's own lines that ``error`` passed, or None."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError) and error.filename:
+        places.append((error.filename, error.lineno))
+    for filename, line in reversed(places):
+        path = Path(filename).resolve()
+        if (
+            path.is_relative_to(folder)
+            and not path.is_relative_to(PACKAGE)
+            and "site-packages" not in path.parts
+        ):
+            return f"{path.relative_to(folder)}:{line}"
+    return None
