@@ -104,6 +104,8 @@ class Trace:
         ends = calls.first_bag + calls.bags
         if len(calls) == 0 or np.any(calls.first_bag[1:] != ends[:-1]) or np.any(np.diff(calls.batch) < 0):
             raise ConfigError("trace calls must cover consecutive bags, in batch order")
+        if calls.table.max() >= len(self.tables):
+            raise ConfigError("trace calls read tables that it does not have")
         if np.any(np.diff(self.bag.astype(np.int64)) < 0):
             raise ConfigError("trace lookups are not in bag order")
         if self.lookups:
