@@ -106,7 +106,7 @@ class Trace:
             raise ConfigError("trace calls must cover consecutive bags, in batch order")
         if calls.table.max() >= len(self.tables):
             raise ConfigError("trace calls read tables that it does not have")
-        if np.any(np.diff(self.bag.astype(np.int64)) < 0):
+        if np.any(self.bag[1:] < self.bag[:-1]):
             raise ConfigError("trace lookups are not in bag order")
         if self.lookups:
             if self.bag[0] < calls.first_bag[0] or self.bag[-1] >= ends[-1]:

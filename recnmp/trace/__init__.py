@@ -1,0 +1,1 @@
+"""Which entries are read: traces of embedding lookups, their capture from PyTorch and their storage."""
