@@ -33,16 +33,29 @@ def _cache_folder() -> Path:
 numba.config.CACHE_DIR = str(_cache_folder() / "recnmp" / f"kernels-{kernel_digest()}")
 
 
-def inlined(function: _Function) -> _Function:
-    """Compile ``function`` into every kernel that calls it."""
-    compiled: _Function = numba.njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)
-    return compiled
+# neither allocates nor counts references: kernels work on the arrays they are given
+_OPTIONS = {"nogil": True, "_nrt": False}
+# only called by other kernels: no entry from Python, no machine code of its own on disk
+_INTERNAL = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def jit(function: _Function) -> _Function:
-    """Compile ``function`` with numba, without the GIL, keeping its machine code between processes.
+    """Compile ``function``, a kernel called from Python, and keep its machine code between processes.
 
-    ``NUMBA_DISABLE_JIT=1`` leaves it plain Python, which is how the suite measures kernel coverage.
+    A kernel runs without the GIL and may not allocate. ``NUMBA_DISABLE_JIT=1`` leaves it plain Python, which
+    is how the suite measures kernel coverage.
     """
-    compiled: _Function = numba.njit(cache=True, nogil=True, _nrt=False)(function)
+    compiled: _Function = numba.njit(cache=True, **_OPTIONS)(function)
+    return compiled
+
+
+def helper(function: _Function) -> _Function:
+    """Compile ``function``, called by kernels only."""
+    compiled: _Function = numba.njit(**_INTERNAL)(function)
+    return compiled
+
+
+def inlined(function: _Function) -> _Function:
+    """Compile ``function`` into every kernel that calls it: for small, hot helpers."""
+    compiled: _Function = numba.njit(forceinline=True, **_INTERNAL)(function)
     return compiled

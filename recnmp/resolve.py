@@ -32,6 +32,7 @@ class Parts:
     nmp: ModuleType | None
     nmp_options: BaseModel | None
     device: DeviceProfile | None
+    trace_digest: str
 
 
 def resolve(config: Config) -> Parts:
@@ -64,6 +65,8 @@ def resolve(config: Config) -> Parts:
         )
     host = plugin("nmp", "host")
     near = None if config.nmp.kind == "host" else plugin("nmp", config.nmp.kind)
+    if near is None and config.cache.rank is not None:
+        raise config.error(("cache", "rank"), "a host-only run (nmp.kind: host) has no rank caches")
     options = config.section(("nmp", "options"), (near or host).Options)
     return Parts(
         config,
@@ -75,6 +78,7 @@ def resolve(config: Config) -> Parts:
         near,
         options if near else None,
         device,
+        header.digest,
     )
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recnmp._accel import inlined, jit
+from recnmp._accel import helper, inlined, jit
 
 ACT, PRE, RD, WR, REF, PREA = 0, 1, 2, 3, 4, 5
 
@@ -188,7 +188,7 @@ def _dequeue(c, q, lane, i):
     c.scalar[WAITING + q] -= 1
 
 
-@jit
+@helper
 def _in_write_queue(c, w, i):
     slot = c.lane[HEAD + 1, w.ask[i, LANE]]
     while slot >= 0:
@@ -248,7 +248,7 @@ def _issue_row(rules, c, w, log, i, t):
     base = rank * rules.banks
     bank = lane - base
     if c.lane[ROW, lane] >= 0:
-        _log(c, log, t, PRE, lane, c.lane[ROW, lane], -1, i)
+        _log(c, log, t, PRE, lane, -1, -1, i)
         if w.fate[i, FIRST] == 0:
             w.fate[i, FIRST] = CONFLICTS
         c.lane[ROW, lane] = -1
@@ -325,7 +325,7 @@ def _issue_column(rules, c, w, log, u, i, t):
         _finish(c, w, u, i, t + rules.read_latency, t + rules.read_latency)
 
 
-@jit
+@helper
 def _refresh_head(rules, c, log, t, issue):
     """Return the earliest label at which the first waiting rank can go on; issue it at ``t`` when asked."""
     rank = c.rank[FIFO, c.scalar[FIFO_HEAD]]
@@ -352,7 +352,7 @@ def _refresh_head(rules, c, log, t, issue):
     return t
 
 
-@jit
+@helper
 def _queue_refreshes(rules, c, now):
     """Put every rank whose refresh falls due by ``now`` into the queue, in rank order."""
     due = NEVER
@@ -378,7 +378,7 @@ def _select_reads(rules, c, now):
     return best
 
 
-@jit
+@helper
 def _select_mixed(rules, c, now, q):
     """Return the least key over all lanes; ``q`` is the queue being served."""
     best = NO_KEY
@@ -394,7 +394,7 @@ def _select_mixed(rules, c, now, q):
     return best
 
 
-@jit
+@helper
 def _select_opened(rules, c, now):
     """Return the least key among requests whose row was opened for them; a waiting refresh stops all others."""
     best = NO_KEY

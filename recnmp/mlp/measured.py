@@ -6,6 +6,7 @@ are. Waiting threads sleep (``OMP_WAIT_POLICY=PASSIVE``), since spinning ones sl
 orders of magnitude.
 """
 
+import contextlib
 import gc
 import importlib.util
 import json
@@ -63,13 +64,7 @@ class Point(NamedTuple):
 
 
 def measure_mlp(
-    model: RecModel,
-    batch_size: int,
-    *,
-    backend: str = "auto",
-    threads: int = 1,
-    repeats: int = 30,
-    progress: Callable[[str], None] | None = None,
+    model: RecModel, batch_size: int, *, backend: str = "auto", threads: int = 1, repeats: int = 30
 ) -> MlpTiming:
     """Time bottom MLP, interaction and top MLP of ``model`` for one batch, separately, in a fresh process.
 
@@ -78,11 +73,31 @@ def measure_mlp(
     Raises ConfigError for a backend that is not installed or more threads than cores, RecnmpError when the
     measurement fails. Not modelled: caches emptied by the gather between two batches.
     """
-    point = Point(model, batch_size)
-    if progress is not None:
-        progress(f"timing the dense part of {model.name}, batch {batch_size}, on this CPU")
-    (samples,) = sample_in_fresh_process([point], backend=backend, threads=threads, repeats=repeats)
-    return timing_from_samples(point, [samples], threads)
+    with Measurement(model, batch_size, backend=backend, threads=threads, repeats=repeats) as measurement:
+        return measurement.time()
+
+
+class Measurement:
+    """A measurement that is prepared beside other work and taken when the machine is quiet again.
+
+    The arguments and errors are those of `measure_mlp`; leaving the context ends the process.
+    """
+
+    def __init__(
+        self, model: RecModel, batch_size: int, *, backend: str = "auto", threads: int = 1, repeats: int = 30
+    ) -> None:
+        self._point, self._threads = Point(model, batch_size), threads
+        self._process = FreshProcess([self._point], backend=backend, threads=threads, repeats=repeats)
+
+    def __enter__(self) -> "Measurement":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.close()
+
+    def time(self) -> MlpTiming:
+        """Take the measurement, once."""
+        return timing_from_samples(self._point, [self._process.samples()[0]], self._threads)
 
 
 def timing_from_samples(point: Point, runs: Sequence[Samples], threads: int) -> MlpTiming:
@@ -117,44 +132,70 @@ def choose_backend(backend: str, torch_installed: bool | None = None) -> str:
     return backend
 
 
+class FreshProcess:
+    """A new process that has loaded its matrix library and waits for the word to time ``points``."""
+
+    def __init__(self, points: Sequence[Point], *, backend: str, threads: int, repeats: int) -> None:
+        cores = available_cores()
+        if not 1 <= threads <= cores:
+            raise ConfigError(
+                f"mlp.threads: {threads} asked, allowed: 1 to {cores} (the cores of this machine)"
+            )
+        if repeats < 3 or any(point.batch_size < 1 for point in points):
+            raise ConfigError("timing the dense part needs at least 3 repeats and a batch of at least 1 sample")
+        for point in points:
+            make_dense(point.model, 1)  # a model that cannot be built is the user's error, not the process's
+        request = {
+            "backend": choose_backend(backend),
+            "threads": threads,
+            "repeats": repeats,
+            "points": [[point.model.model_dump(mode="json"), point.batch_size] for point in points],
+        }
+        environment = dict(os.environ) | dict.fromkeys(_THREAD_VARIABLES, str(threads))
+        environment["OMP_WAIT_POLICY"] = "PASSIVE"
+        environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *filter(None, sys.path)])
+        command = [sys.executable, "-P", "-m", "recnmp.mlp.measured"]
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            )
+        except OSError as error:
+            raise RecnmpError(f"timing the dense part failed: {error}") from None
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # a process that has died says why when it is asked
+            self._process.stdin.write(json.dumps(request) + "\n")
+            self._process.stdin.flush()
+
+    def samples(self) -> list[Samples]:
+        """Time every point now; raises RecnmpError when the process fails."""
+        try:
+            output, errors = self._process.communicate("now\n")
+            if self._process.returncode == 0:
+                return [Samples(**answer) for answer in json.loads(output.splitlines()[-1])]
+            reason = errors.strip().rpartition("\n")[2] or f"its process ended with {self._process.returncode}"
+        except OSError as error:
+            reason = str(error)
+        except (ValueError, IndexError, TypeError):
+            reason = "its process gave no answer"
+        raise RecnmpError(f"timing the dense part failed: {reason}")
+
+    def close(self) -> None:
+        """End the process, whether or not it has timed anything."""
+        if self._process.returncode is None:
+            self._process.kill()
+            self._process.communicate()
+
+
 def sample_in_fresh_process(
     points: Sequence[Point], *, backend: str, threads: int, repeats: int
 ) -> list[Samples]:
     """Time every point in one new process; raises as `measure_mlp` does."""
-    cores = available_cores()
-    if not 1 <= threads <= cores:
-        raise ConfigError(f"mlp.threads: {threads} asked, allowed: 1 to {cores} (the cores of this machine)")
-    if repeats < 3 or any(point.batch_size < 1 for point in points):
-        raise ConfigError("timing the dense part needs at least 3 repeats and a batch of at least 1 sample")
-    for point in points:
-        make_dense(point.model, 1)  # a model that cannot be built is the user's error, not the process's
-    request = {
-        "backend": choose_backend(backend),
-        "threads": threads,
-        "repeats": repeats,
-        "points": [[point.model.model_dump(mode="json"), point.batch_size] for point in points],
-    }
-    return [Samples(**answer) for answer in _ask_fresh_process(json.dumps(request), threads)]
-
-
-def _ask_fresh_process(request: str, threads: int) -> list[dict[str, Any]]:
-    environment = dict(os.environ) | dict.fromkeys(_THREAD_VARIABLES, str(threads))
-    environment["OMP_WAIT_POLICY"] = "PASSIVE"
-    environment["PYTHONPATH"] = os.pathsep.join([str(PACKAGE.parent), *filter(None, sys.path)])
-    command = [sys.executable, "-P", "-m", "recnmp.mlp.measured"]
+    process = FreshProcess(points, backend=backend, threads=threads, repeats=repeats)
     try:
-        done = subprocess.run(
-            command, input=request, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0:
-            answer: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-            return answer
-        reason = done.stderr.strip().rpartition("\n")[2] or f"its process ended with {done.returncode}"
-    except OSError as error:
-        reason = str(error)
-    except (ValueError, IndexError):
-        reason = "its process gave no answer"
-    raise RecnmpError(f"timing the dense part failed: {reason}")
+        return process.samples()
+    finally:
+        process.close()
 
 
 def time_call(call: Callable[[], Any], repeats: int, wall: Callable[[], int]) -> list[float]:
@@ -223,20 +264,24 @@ def torch_functions(dense: Dense) -> DenseFunctions:
     )
 
 
-def _answer(request: dict[str, Any]) -> list[Samples]:
-    """Do in the fresh process what `sample_in_fresh_process` asks for."""
+def _answer(request: dict[str, Any], wait: Callable[[], Any]) -> list[Samples]:
+    """Do in the fresh process what `FreshProcess` asks for: load, ``wait``, time."""
     points = [Point(RecModel.model_validate(model), batch) for model, batch in request["points"]]
-    dense = (make_dense(point.model, point.batch_size) for point in points)
+    dense = [make_dense(point.model, point.batch_size) for point in points]
     gc.disable()
     if request["backend"] == "numpy":
+        wait()
         return [time_parts(numpy_functions(d), d, request["repeats"], Clocks()) for d in dense]
     import torch
 
     torch.set_num_threads(request["threads"])
     torch.set_num_interop_threads(1)
     with torch.inference_mode():
-        return [time_parts(torch_functions(d), d, request["repeats"], Clocks()) for d in dense]
+        functions = [torch_functions(d) for d in dense]
+        wait()
+        return [time_parts(f, d, request["repeats"], Clocks()) for f, d in zip(functions, dense, strict=True)]
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps([s._asdict() for s in _answer(json.load(sys.stdin))]) + "\n")
+    answers = _answer(json.loads(sys.stdin.readline()), sys.stdin.readline)
+    sys.stdout.write(json.dumps([answer._asdict() for answer in answers]) + "\n")

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recnmp._accel import jit
+from recnmp._accel import helper, jit
 from recnmp.memory._kernels import ARRIVE, DONE, DONE_AT, REMAINING, advance
 
 DELIVERY, RETURN, WAITING, FINISH = 0, 1, 2, 3  # totals
@@ -32,7 +32,7 @@ class Fixed(NamedTuple):
     after_last_burst: int  # pipeline, adder tree, output buffer read
 
 
-@jit
+@helper
 def _complete(rules, controllers, work, logs, given, p, arrived, fixed):
     """Run every rank of packet ``p`` to its end; return the clock at which the sum is ready, or -code."""
     ready = arrived[p] + fixed.cache_latency

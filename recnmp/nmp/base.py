@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.config.schema import CachesConfig, MemoryConfig
+from recnmp.errors import RecnmpError
 from recnmp.library.dram import DramSpec
+from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import ControllerOptions
 from recnmp.nmp.packet import Packets
@@ -48,6 +50,21 @@ class SlsRun:
     details: dict[str, Any] = field(default_factory=dict)
     packets: Packets | None = None
     commands: tuple[tuple[int, Commands], ...] = ()
+
+    def audit(self, system: "System") -> int | None:
+        """Judge every recorded command; returns how many there were, None where none was recorded.
+
+        Raises RecnmpError for the first command that breaks the standard.
+        """
+        if not system.memory.audit:
+            return None
+        for ranks, commands in self.commands:
+            report = audit(system.spec, ranks, commands, refresh=system.memory.refresh)
+            if report.count:
+                raise RecnmpError(
+                    f"audit: {report.count} DRAM commands break {system.spec.name}: {report.first[0]}"
+                )
+        return sum(len(commands) for _, commands in self.commands)
 
 
 def sorted_by(key: NDArray[np.int32], values: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

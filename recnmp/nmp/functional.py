@@ -6,13 +6,13 @@ then on the host. A wrong address, tag, packet border or tree gives other vector
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import RecnmpError
-from recnmp.nmp.base import System
+from recnmp.nmp.base import SlsRun, System
 from recnmp.nmp.packet import OPCODES, Packets, decode
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.pooling import Pooled, pooled_outputs, reference
@@ -25,11 +25,24 @@ AUTO_LOOKUPS = 2_000_000
 FP32_BYTES = 4
 
 
-def check(trace: Trace, placed: PlacedLookups, packets: Packets, system: System) -> dict[str, Any]:
-    """Compare what the packets pool with what the model pools; returns the result's ``functional_check``.
+def check(
+    mode: Literal["auto", "on", "off"], trace: Trace, placed: PlacedLookups, run: SlsRun | None, system: System
+) -> dict[str, Any]:
+    """Compare what a run's packets pool with what the model pools; returns the result's ``functional_check``.
 
     Raises RecnmpError naming the first bag that differs.
     """
+    if run is None or run.packets is None:
+        return {"status": "skipped", "reason": "nothing was offloaded"}
+    if mode == "off":
+        return {"status": "skipped", "reason": "functional_check is off"}
+    if mode == "auto" and trace.lookups > AUTO_LOOKUPS:
+        return {"status": "skipped", "reason": f"auto checks up to {AUTO_LOOKUPS:,} lookups"}
+    return compare(trace, placed, run.packets, system)
+
+
+def compare(trace: Trace, placed: PlacedLookups, packets: Packets, system: System) -> dict[str, Any]:
+    """Pool real vectors through ``packets`` and compare every bag with the model's own pooling."""
     largest = 0.0
     for (call, expected), (_, found) in zip(
         pooled_outputs(trace), pooled_by_packets(trace, placed, packets, system), strict=True

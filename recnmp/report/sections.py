@@ -51,7 +51,7 @@ def trace_section(trace: Trace, file: Path) -> dict[str, Any]:
     return {
         "file": file.name,
         "batches": trace.batches,
-        "batch_size": trace.samples / trace.batches,
+        "batch_size": trace.batch_size,
         "tables": len(trace.tables),
         "bags": trace.bags,
         "lookups": trace.lookups,

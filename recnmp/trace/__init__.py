@@ -1,1 +1,1 @@
-"""Which entries are read: traces of embedding lookups, their capture from PyTorch and their storage."""
+"""Which entries are read: traces, where they come from and what is in them."""

@@ -145,6 +145,11 @@ class Trace:
         return int(np.maximum.reduceat(self.calls.bags, start).sum())
 
     @property
+    def batch_size(self) -> int:
+        """Samples of a batch, rounded where batches differ."""
+        return round(self.samples / self.batches)
+
+    @property
     def bag_table(self) -> NDArray[np.uint16]:
         """Table of each bag, shape (G,)."""
         return np.repeat(self.calls.table, self.calls.bags)
