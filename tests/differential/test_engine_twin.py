@@ -1,0 +1,238 @@
+"""The engine makes exactly the schedule of its tick-by-tick twin, and the audit accepts it."""
+
+from dataclasses import dataclass, fields
+from itertools import combinations, product
+
+import numpy as np
+import pytest
+from builders import DDR4, spec_with
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference.frfcfs_tick import run
+from reference.traffic import ARRIVALS, MIXES, PLACES, Stream, as_requests, size, traffic
+
+from recnmp.library.dram import DramSpec
+from recnmp.memory import _kernels as kernel
+from recnmp.memory.audit import audit
+from recnmp.memory.commands import Commands
+from recnmp.memory.replay import (
+    POLICIES,
+    REFRESHES,
+    ControllerOptions,
+    Timeline,
+    make_controllers,
+    make_rules,
+    make_work,
+    replay,
+)
+
+OFTEN_REFRESHED = spec_with(nREFI=1200)
+"""So that a short run meets several refreshes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    place: str
+    mix: str
+    arrival: str
+    ranks: int
+    queue: int
+    policy: str
+    refresh: str
+
+    @property
+    def options(self) -> ControllerOptions:
+        return ControllerOptions(self.ranks, self.policy, self.refresh, self.queue, self.queue)
+
+
+def every_pair() -> list[Case]:
+    """Four systems for every kind of stream, chosen so that any two choices meet somewhere."""
+    systems = list(product((1, 2, 4, 8), (8, 32, 64), POLICIES, REFRESHES))
+    np.random.default_rng(5).shuffle(systems)
+    streams = list(product(PLACES, MIXES, ARRIVALS))
+    return [
+        Case(*kind, int(ranks), int(queue), str(policy), str(refresh))
+        for n, kind in enumerate(streams)
+        for ranks, queue, policy, refresh in (systems[(4 * n + k) % len(systems)] for k in range(4))
+    ]
+
+
+CASES = every_pair()
+
+
+def assert_same_commands(one: Commands, other: Commands) -> None:
+    for field in fields(Commands):
+        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), field.name)
+
+
+def assert_engine_equals_twin(spec: DramSpec, requests: Stream, options: ControllerOptions) -> Timeline:
+    twin = run(
+        spec,
+        options.ranks,
+        requests.tolist(),
+        policy=options.policy,
+        refresh=options.refresh,
+        read_queue=options.read_queue,
+        write_queue=options.write_queue,
+    )
+    engine = replay(as_requests(requests), spec, options, record=True)
+    assert_same_commands(engine.commands[0], twin.as_commands())
+    np.testing.assert_array_equal(engine.accepted, twin.arrive)
+    np.testing.assert_array_equal(engine.depart, twin.depart)
+    states = [engine.counts[name] for name in ("row_hits", "row_misses", "row_conflicts")]
+    assert states == [twin.row_hits, twin.row_misses, twin.row_conflicts]
+    assert engine.cycles == twin.cycles_drain
+    assert audit(spec, options.ranks, engine.commands[0], refresh=options.refresh).first == ()
+    return engine
+
+
+def test_any_two_choices_meet_in_the_grid():
+    for one, other in combinations(fields(Case), 2):
+        met = {(getattr(case, one.name), getattr(case, other.name)) for case in CASES}
+        choices = [{getattr(case, field.name) for case in CASES} for field in (one, other)]
+        assert met == set(product(*choices))
+    assert len(set(CASES)) >= 120
+
+
+@pytest.mark.parametrize("number", range(0, len(CASES), size(1, 5)))
+def test_engine_and_twin_make_the_same_schedule(number):
+    case = CASES[number]
+    requests = traffic(number, size(180, 60), case.ranks, case.place, case.mix, case.arrival)
+    assert_engine_equals_twin(OFTEN_REFRESHED, requests, case.options)
+
+
+@pytest.mark.parametrize("refresh", REFRESHES)
+@pytest.mark.parametrize("ranks", [1, 8])
+def test_engine_and_twin_make_the_same_schedule_for_long(ranks, refresh):
+    requests = traffic(ranks, size(3000, 100), ranks, "zipf", "echo", "saturated")
+    timeline = assert_engine_equals_twin(DDR4, requests, ControllerOptions(ranks, "frfcfs", refresh))
+    assert timeline.counts["forwarded"] > 0
+    assert timeline.counts["absorbed"] > 0
+
+
+@st.composite
+def timings(draw) -> dict[str, int]:
+    """Some timings of the standard made shorter or longer."""
+    names = draw(st.lists(st.sampled_from(sorted(set(DDR4.cycles) - {"nREFI", "nBL"})), max_size=5))
+    changed = {name: draw(st.integers(1, min(60, 2 * DDR4.cycles[name]))) for name in names}
+    return changed | {"nREFI": draw(st.integers(900, 3000))}
+
+
+@settings(max_examples=size(60, 6), deadline=None, derandomize=True)
+@given(
+    case=st.builds(
+        Case,
+        st.sampled_from(list(PLACES)),
+        st.sampled_from(list(MIXES)),
+        st.sampled_from(ARRIVALS),
+        st.sampled_from((1, 2, 3, 4, 8)),
+        st.integers(1, 70),
+        st.sampled_from(POLICIES),
+        st.sampled_from(REFRESHES),
+    ),
+    writes=st.integers(1, 70),
+    seed=st.integers(0, 2**32),
+    count=st.integers(0, size(150, 40)),
+    timings=timings(),
+)
+def test_engine_and_twin_agree_on_other_timings_and_queues(case, writes, seed, count, timings):
+    requests = traffic(seed, count, case.ranks, case.place, case.mix, case.arrival)
+    options = ControllerOptions(case.ranks, case.policy, case.refresh, case.queue, writes)
+    assert_engine_equals_twin(spec_with(**timings), requests, options)
+
+
+def test_a_read_of_a_queued_write_needs_no_room_in_the_read_queue():
+    # The first request keeps its bank for nRC, so the write waits, and the read behind it fills the queue.
+    busy = [(0, 0, 0, 0, 0, 1, 0), (0, 1, 0, 0, 0, 2, 5), (0, 0, 0, 0, 0, 3, 0)]
+    requests = np.array([*busy, (0, 0, 0, 0, 0, 2, 5), (0, 0, 0, 1, 0, 2, 5)])
+    timeline = assert_engine_equals_twin(DDR4, requests, ControllerOptions(1, refresh="off", read_queue=1))
+    assert timeline.accepted[:4].tolist() == [0, 1, 2, 3]
+    assert timeline.depart[3] == 4
+    assert timeline.accepted[4] == 1 + DDR4.cycles["nRC"]
+
+
+def test_a_write_to_a_queued_write_needs_no_room_in_the_write_queue():
+    busy = [(0, 0, 0, 0, 0, 1, 0), (0, 1, 0, 0, 0, 2, 5), (0, 1, 0, 0, 0, 2, 5), (0, 1, 0, 0, 0, 2, 6)]
+    timeline = assert_engine_equals_twin(
+        DDR4, np.array(busy), ControllerOptions(1, refresh="off", write_queue=1)
+    )
+    assert timeline.accepted[:3].tolist() == [0, 1, 2]
+    assert timeline.accepted[3] > DDR4.cycles["nRAS"]
+    assert timeline.counts["absorbed"] == 1
+
+
+CHANNELS = [
+    ("random", "mixed", "saturated"),
+    ("stream", "reads", "sparse"),
+    ("hits", "writes", "bursty"),
+    ("vectors", "echo", "saturated"),
+]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_channels_side_by_side_are_as_each_alone(policy):
+    streams = [traffic(n, size(400, 60) + 7 * n, 2, *kind) for n, kind in enumerate(CHANNELS)]
+    options = ControllerOptions(2, policy, "staggered", 16, 16)
+    together = replay(as_requests(*streams), OFTEN_REFRESHED, options, record=True)
+    alone = [replay(as_requests(stream), OFTEN_REFRESHED, options, record=True) for stream in streams]
+    start = 0
+    for n, one in enumerate(alone):
+        mine = slice(start, start + len(streams[n]))
+        start = mine.stop
+        np.testing.assert_array_equal(together.accepted[mine], one.accepted)
+        np.testing.assert_array_equal(together.depart[mine], one.depart)
+        own = one.commands[0]
+        assert_same_commands(
+            together.commands[n],
+            Commands(
+                *(getattr(own, field.name) for field in fields(Commands)[:-1]),
+                np.where(own.request >= 0, own.request + mine.start, -1),
+            ),
+        )
+    assert together.cycles == max(one.cycles for one in alone)
+    assert together.counts == {name: sum(one.counts[name] for one in alone) for name in together.counts}
+
+
+def run_in_groups(requests, spec: DramSpec, options: ControllerOptions, gap: int):
+    """Serve group after group; one becomes visible ``gap`` clocks after the end of the last but one."""
+    rules = make_rules(spec, options, bool(requests.write.any()))
+    controllers = make_controllers(rules, options.refresh, requests.start)
+    work, log = make_work(requests), np.zeros((8 * len(requests) + 4096, 6), np.int64)
+    end = np.searchsorted(requests.group, np.arange(requests.groups), side="right")
+    for g in range(requests.groups + 1):
+        if g < requests.groups:
+            ready = int(work.group[0, kernel.DONE_AT, g - 2]) + gap if g >= 2 else 0
+            first = int(end[g - 1]) if g else 0
+            work.ask[first : end[g], kernel.ARRIVE] += max(ready, int(work.ask[first - 1, kernel.ARRIVE]))
+        visible = int(end[min(g, requests.groups - 1)])
+        if g:
+            assert kernel.advance(rules, controllers, work, log, 0, visible, g - 1) == kernel.DONE
+    assert kernel.advance(rules, controllers, work, log, 0, visible, -1) == kernel.DONE
+    return work, log[: controllers.scalar[0, kernel.LOGGED]]
+
+
+@pytest.mark.parametrize("refresh", REFRESHES)
+@pytest.mark.parametrize("kind", [("zipf", "reads", "sparse"), ("random", "echo", "saturated")])
+def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh):
+    options = ControllerOptions(2, "frfcfs", refresh, 16, 16)
+    stream = traffic(3, size(480, 60), 2, *kind)
+    group = np.arange(len(stream)) // 20
+    stream[:, 0] -= stream[group * 20, 0]
+    work, log = run_in_groups(as_requests(stream, group=group), OFTEN_REFRESHED, options, gap=40)
+    stream[:, 0] = work.ask[:, kernel.ARRIVE]
+    whole = replay(as_requests(stream, group=group), OFTEN_REFRESHED, options, record=True)
+    np.testing.assert_array_equal(work.fate[:, kernel.ACCEPTED], whole.accepted)
+    np.testing.assert_array_equal(work.fate[:, kernel.DEPART], whole.depart)
+    np.testing.assert_array_equal(work.group[:, kernel.DONE_AT], whole.done)
+    np.testing.assert_array_equal(log[:, :2].T, [whole.commands[0].cycle, whole.commands[0].command])
+    np.testing.assert_array_equal(log[:, 5], whole.commands[0].request)
+
+
+def test_a_group_whose_requests_are_not_visible_yet_starves():
+    requests = as_requests(traffic(1, 8, 1, "random", "reads", "saturated"), group=np.arange(8) // 4)
+    options = ControllerOptions(1, refresh="off")
+    rules = make_rules(DDR4, options, has_writes=False)
+    controllers, work = make_controllers(rules, "off", requests.start), make_work(requests)
+    log = np.zeros((0, 6), np.int64)
+    assert kernel.advance(rules, controllers, work, log, 0, 4, 1) == kernel.STARVED
+    assert kernel.advance(rules, controllers, work, log, 0, 8, 1) == kernel.DONE
