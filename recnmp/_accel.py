@@ -9,11 +9,11 @@ import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+_Function = Callable[..., Any]
 
 
 def kernel_digest(package: Path = Path(__file__).parent) -> str:
@@ -30,11 +30,11 @@ def _cache_folder() -> Path:
     return Path(base) if base else Path.home() / ".cache"
 
 
-numba.config.CACHE_DIR = str(_cache_folder() / "recnmp" / f"kernels-{kernel_digest()}")
+setattr(numba.config, "CACHE_DIR", str(_cache_folder() / "recnmp" / f"kernels-{kernel_digest()}"))  # noqa: B010
 
 
 # neither allocates nor counts references: kernels work on the arrays they are given
-_OPTIONS = {"nogil": True, "_nrt": False}
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 # only called by other kernels: no entry from Python, no machine code of its own on disk
 _INTERNAL = _OPTIONS | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 

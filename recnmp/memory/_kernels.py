@@ -164,7 +164,8 @@ def _enqueue(rules, c, w, i, q):
         if c.lane[HIT_READ + q, lane] == NO_KEY:
             c.lane[HIT_READ + q, lane] = QUEUED | i
     elif c.lane[CLOSE_READ + q, lane] == NO_KEY and c.lane[OPENED, lane] < 0:
-        if not (rules.protect_hits and row >= 0 and c.lane[HIT_READ + q, lane] != NO_KEY):
+        protected = rules.protect_hits and row >= 0 and c.lane[HIT_READ + q, lane] != NO_KEY
+        if not protected:
             c.lane[CLOSE_READ + q, lane] = QUEUED | i
 
 

@@ -133,8 +133,14 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
     )
 
 
-def make_controllers(rules: kernel.Rules, refresh: str, start: NDArray[np.int64]) -> kernel.Controller:
-    """Return idle controllers at clock 0, all banks closed; controller u begins with request ``start[u]``."""
+def make_controllers(
+    rules: kernel.Rules, refresh: str, start: NDArray[np.int64], turns: int | None = None
+) -> kernel.Controller:
+    """Return idle controllers at clock 0, all banks closed; controller u begins with request ``start[u]``.
+
+    Staggered refreshes take ``turns`` within an interval, rank by rank over the controllers; by default every
+    controller's ranks share an interval among themselves.
+    """
     units, ranks, lanes = len(start) - 1, rules.ranks, rules.ranks * rules.banks
     scalar = np.zeros((units, kernel.SCALARS), np.int64)
     lane = np.zeros((units, kernel.LANE_FIELDS, lanes), np.int64)
@@ -147,12 +153,13 @@ def make_controllers(rules: kernel.Rules, refresh: str, start: NDArray[np.int64]
     lane[:, kernel.OPENED_READ : kernel.ROW] = kernel.NO_KEY
     lane[:, kernel.ROW :] = -1
     interval = rules.refresh_interval
-    due = np.full(ranks, interval or kernel.NEVER, np.int64)
+    due = np.full((units, ranks), interval or kernel.NEVER, np.int64)
     if interval and refresh == "staggered":
-        due = interval // ranks * np.arange(1, ranks + 1)
+        turns = turns or ranks
+        due = interval // turns * (1 + np.arange(units * ranks).reshape(units, ranks) % turns)
     rank[:, kernel.REFRESH_AT] = due
     rank[:, kernel.ACTS :] = kernel.LONG_AGO
-    scalar[:, kernel.REFRESH_DUE] = due.min()
+    scalar[:, kernel.REFRESH_DUE] = due.min(axis=1)
     return kernel.Controller(scalar, lane, rank, slot)
 
 

@@ -142,7 +142,9 @@ class FreshProcess:
                 f"mlp.threads: {threads} asked, allowed: 1 to {cores} (the cores of this machine)"
             )
         if repeats < 3 or any(point.batch_size < 1 for point in points):
-            raise ConfigError("timing the dense part needs at least 3 repeats and a batch of at least 1 sample")
+            raise ConfigError(
+                "timing the dense part needs at least 3 repeats and a batch of at least 1 sample"
+            )
         for point in points:
             make_dense(point.model, 1)  # a model that cannot be built is the user's error, not the process's
         request = {
@@ -173,7 +175,9 @@ class FreshProcess:
             output, errors = self._process.communicate("now\n")
             if self._process.returncode == 0:
                 return [Samples(**answer) for answer in json.loads(output.splitlines()[-1])]
-            reason = errors.strip().rpartition("\n")[2] or f"its process ended with {self._process.returncode}"
+            reason = (
+                errors.strip().rpartition("\n")[2] or f"its process ended with {self._process.returncode}"
+            )
         except OSError as error:
             reason = str(error)
         except (ValueError, IndexError, TypeError):

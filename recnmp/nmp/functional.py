@@ -26,7 +26,11 @@ FP32_BYTES = 4
 
 
 def check(
-    mode: Literal["auto", "on", "off"], trace: Trace, placed: PlacedLookups, run: SlsRun | None, system: System
+    mode: Literal["auto", "on", "off"],
+    trace: Trace,
+    placed: PlacedLookups,
+    run: SlsRun | None,
+    system: System,
 ) -> dict[str, Any]:
     """Compare what a run's packets pool with what the model pools; returns the result's ``functional_check``.
 
@@ -81,12 +85,16 @@ def pooled_by_packets(
         fields = {name: value.astype(np.int64) for name, value in decode(packets.words[span]).items()}
         pooled = np.zeros((bags, table.dim), np.float32)
         if ends[n] > starts[n]:
-            bursts = int(fields["vsize"][0]) + 1
+            bursts = -(-table.dim // elements)
+            _same(fields, "vsize", bursts - 1, n)
+            _same(fields, "opcode", int(fields["opcode"][0]), n)
             channel = packets.channel[span].astype(np.int64)
             vectors = memory.read(channel, fields["daddr"], bursts, elements)[:, : table.dim]
             vectors = vectors * fields["weight"].astype(np.uint32).view(np.float32)[:, None]
             rank = channel * system.ranks_per_channel + fields["daddr"] // rank_bursts
             bag = packets.first_bag[packets.packet[span]] + fields["psum_tag"] - trace.calls.first_bag[n]
+            if bag.min() < 0 or bag.max() >= bags:
+                raise RecnmpError(f"functional check: call {n} adds into a bag that is not its own")
             ranks, owner = _sum_by(bag, rank, vectors)
             dimms, owner = _sum_by(owner[:, 0], owner[:, 1] // system.memory.ranks_per_dimm, ranks)
             whole, owner = _sum_by(owner[:, 0], np.zeros(len(dimms), np.int64), dimms)
@@ -136,6 +144,14 @@ class _Memory:
         whole = entry_values(table, self.entry[stored], width).reshape(len(stored), -1, elements)
         burst: NDArray[np.float32] = whole[np.arange(len(stored)), self.part[stored]]
         return burst
+
+
+def _same(fields: dict[str, NDArray[np.int64]], name: str, value: int, call: int) -> None:
+    wrong = fields[name][fields[name] != value]
+    if len(wrong):
+        raise RecnmpError(
+            f"functional check: call {call} has an instruction of {name} {wrong[0]}, not {value} as its table needs"
+        )
 
 
 def _sum_by(

@@ -117,5 +117,5 @@ def ddr_flags(bank: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.uin
     previous_bank[order[1:]], previous_row[order[1:]] = bank[order[:-1]], row[order[:-1]]
     same_bank = previous_bank == bank
     opens = ~same_bank | (previous_row != row)
-    flags = RD_FLAG + ACT_FLAG * opens + PRE_FLAG * (same_bank & opens)
+    flags: NDArray[np.int64] = RD_FLAG + ACT_FLAG * opens + PRE_FLAG * (same_bank & opens)
     return flags.astype(np.uint64)

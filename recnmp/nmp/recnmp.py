@@ -109,7 +109,8 @@ class _Channel:
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
     """Offload every lookup of ``trace``, batches back to back.
 
-    Raises ConfigError when the bursts of an entry do not lie in one rank, or for a pooling NMP cannot do.
+    Raises ConfigError when the bursts of an entry do not follow one another in one row of a rank, or for a
+    pooling NMP cannot do.
     """
     packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
     sent = _send(trace, placed, system, packet)
@@ -145,18 +146,19 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         "host_add_ns": host_add_ns,
     }
     commands = tuple((1, log) for channel in channels for log in channel.commands)
-    return SlsRun(ns, _statistics(channels, placed, system, cycles), details, packets, commands)
+    return SlsRun(ns, _statistics(channels, system, cycles), details, packets, commands)
 
 
 def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[np.int64]) -> _Sent:
-    first = placed.first[:-1]
+    first, lookup = placed.first[:-1], placed.lookup
     channel, rank = placed.channel[first], placed.rank[first]
-    lookup = placed.lookup
-    if np.any(placed.channel != channel[lookup]) or np.any(placed.rank != rank[lookup]):
-        raise ConfigError(
-            f"memory.mapping: {system.memory.mapping} spreads an entry over ranks, but a rank unit needs whole "
-            "entries; take a mapping with enough column bits lowest, such as RoBaBgRaChCo"
-        )
+    parts = {"channels": placed.channel, "ranks": placed.rank, "banks": placed.flat_bank, "rows": placed.row}
+    for what, part in parts.items():
+        if np.any(part != part[first][lookup]):
+            raise ConfigError(
+                f"memory.mapping: {system.memory.mapping} spreads an entry over {what}, but an NMP instruction "
+                "reads consecutive columns; take a mapping with enough column bits lowest, such as RoBaBgRaChCo"
+            )
     bag = (trace.bag - np.uint32(trace.calls.first_bag[0])).astype(np.int64)
     dimm = (rank // system.memory.ranks_per_dimm).astype(np.int32)
     return _Sent(
@@ -235,7 +237,8 @@ def _run_channel(
     )
     room = 4 * int(np.diff(requests.start).max(initial=0)) + 4096 if system.memory.audit else 0
     while True:
-        controllers, work = make_controllers(rules, controller.refresh, requests.start), make_work(requests)
+        controllers = make_controllers(rules, controller.refresh, requests.start, turns=ranks)
+        work = make_work(requests)
         logs = np.zeros((ranks, room, 6), np.int64)
         totals, arrived = np.zeros(4, np.int64), np.zeros(len(present), np.int64)
         held = np.full((ranks, options.packets_in_flight), -1, np.int64)
@@ -326,9 +329,7 @@ def _imbalance(packet: NDArray[np.int64], unit: NDArray[np.int32], system: Syste
     return float(loads.max(axis=1).sum() * units / loads.sum())
 
 
-def _statistics(
-    channels: list[_Channel], placed: PlacedLookups, system: System, cycles: int
-) -> dict[str, object]:
+def _statistics(channels: list[_Channel], system: System, cycles: int) -> dict[str, object]:
     """Add up the ranks' DRAM figures; rates are over the whole run, delivery and results included."""
     totals: dict[str, int] = {}
     latency = 0.0

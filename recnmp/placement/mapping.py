@@ -32,7 +32,8 @@ class Mapping:
 
     def positions(self, *fields: str) -> list[int]:
         """Return the bit positions that belong to ``fields``, lowest first."""
-        found, at = [], 0
+        found: list[int] = []
+        at = 0
         for field, bits in self.pieces:
             found += range(at, at + bits) if field in fields else ()
             at += bits
@@ -70,8 +71,7 @@ def parse_mapping(name: str, sizes: Sizes) -> Mapping:
         raise ConfigError(f"mapping {name!r} is not a list of {', '.join(FIELDS)}")
     total = {field: sizes[field].bit_length() - 1 for field in FIELDS}
     for field in FIELDS:
-        pieces = [digits for token, digits in tokens if token == field]
-        if pieces.count("") != 1:
+        if [digits for token, digits in tokens if token == field].count("") != 1:
             raise ConfigError(f"mapping {name!r} must name {field} exactly once without a number")
     for field, _ in tokens:
         if field not in FIELDS:

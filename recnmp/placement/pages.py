@@ -38,7 +38,7 @@ def coloured_frames(
 ) -> NDArray[np.int64]:
     """Return the frame of each page when all pages of a colour lie in one rank of one channel.
 
-    Parameters:
+    Args:
         page: page number within its colour, shape (n,).
         colour: rank over all channels, ``channel * ranks + rank``, shape (n,).
         mapping: the address mapping; its rank and channel bits must lie above the page offset.

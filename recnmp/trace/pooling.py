@@ -25,7 +25,7 @@ def pooled_outputs(trace: Trace) -> Iterator[Pooled]:
 
     Each call only holds the entries it reads. Calls that pool nothing (``none``) are gathered as they are.
     """
-    pool = _torch_pool if importlib.util.find_spec("torch") else _numpy_pool
+    has_torch = importlib.util.find_spec("torch") is not None
     starts = np.searchsorted(trace.bag, trace.calls.first_bag)
     ends = np.searchsorted(trace.bag, trace.calls.first_bag + trace.calls.bags)
     for n in range(len(trace.calls)):
@@ -36,6 +36,8 @@ def pooled_outputs(trace: Trace) -> Iterator[Pooled]:
         offsets = np.searchsorted(trace.bag[span], bags)
         scale = None if trace.weight is None else trace.weight[span]
         mode = POOLINGS[trace.calls.pooling[n]]
+        # torch weights sums alone
+        pool = _torch_pool if has_torch and (scale is None or mode == "sum") else _numpy_pool
         yield n, weights[index] if mode == "none" else pool(weights, index, offsets, mode, scale)
 
 
