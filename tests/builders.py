@@ -1,0 +1,97 @@
+"""Small traces and memory systems for tests."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from recnmp.config.schema import CacheConfig, CachesConfig, MemoryConfig, PlacementConfig
+from recnmp.library.dram import DramSpec, load_standard
+from recnmp.nmp.base import System
+from recnmp.placement.place import PlacedLookups, place
+from recnmp.trace.trace import POOLINGS, Calls, Table, Trace
+
+DDR4 = load_standard("ddr4_2400")
+
+Bags = Sequence[Sequence[int]]
+"""Entries that each bag of a call reads."""
+
+
+def trace_of(
+    tables: Sequence[tuple[int, int]],
+    calls: Sequence[tuple[int, Bags]],
+    *,
+    pooling: str = "sum",
+    weights: np.random.Generator | None = None,
+    per_batch: int | None = None,
+) -> Trace:
+    """Build a trace of ``tables`` (entries, dim) and ``calls`` (table, bags), ``per_batch`` calls a batch."""
+    bags = [len(call_bags) for _, call_bags in calls]
+    lengths = [len(bag) for _, call_bags in calls for bag in call_bags]
+    entry = np.array([e for _, call_bags in calls for bag in call_bags for e in bag], np.uint32)
+    of_call = np.array([table for table, _ in calls], np.uint16)
+    weight = None if weights is None else weights.uniform(-2, 2, len(entry)).astype(np.float32)
+    return Trace(
+        table=np.repeat(np.repeat(of_call, bags), lengths),
+        bag=np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths),
+        entry=entry,
+        weight=weight,
+        tables=tuple(Table(f"table{t}", entries, dim) for t, (entries, dim) in enumerate(tables)),
+        calls=Calls(
+            table=of_call,
+            first_bag=np.cumsum(bags) - bags,
+            bags=np.array(bags, np.int64),
+            batch=np.arange(len(calls)) // (per_batch or max(len(calls), 1)),
+            pooling=np.full(len(calls), POOLINGS.index(pooling), np.uint8),
+        ),
+    )
+
+
+def random_calls(
+    rng: np.random.Generator, tables: Sequence[tuple[int, int]], calls: int, *, bags: int, longest: int
+) -> list[tuple[int, list[list[int]]]]:
+    """Make calls of 1 to ``bags`` bags of up to ``longest`` lookups, tables in turn, some entries hot."""
+    made = []
+    for n in range(calls):
+        entries = tables[n % len(tables)][0]
+        hot = max(entries // 50, 1)
+        made.append(
+            (
+                n % len(tables),
+                [
+                    [int(rng.integers(hot if rng.random() < 0.4 else entries)) for _ in range(length)]
+                    for length in rng.integers(0, longest + 1, rng.integers(1, bags + 1))
+                ],
+            )
+        )
+    return made
+
+
+def some_trace(seed: int = 0, dims: Sequence[int] = (16, 32, 64), **options) -> Trace:
+    """Return a random trace of six calls over tables of these dims; options as for ``trace_of``."""
+    rng = np.random.default_rng(seed)
+    tables = [(3000, dim) for dim in dims]
+    return trace_of(tables, random_calls(rng, tables, 6, bags=20, longest=9), **options)
+
+
+def system_of(
+    *,
+    spec: DramSpec = DDR4,
+    rank_cache: CacheConfig | None = None,
+    llc: CacheConfig | None = None,
+    **memory: object,
+) -> System:
+    """Return a memory system; keywords as in the ``memory`` section of a configuration."""
+    return System(spec, MemoryConfig.model_validate(memory), CachesConfig(rank=rank_cache, llc=llc))
+
+
+def placed_on(system: System, trace: Trace, **placement: object) -> PlacedLookups:
+    """Place a trace on a system; keywords as in the ``placement`` section of a configuration."""
+    return place(trace, system.memory, system.spec, PlacementConfig.model_validate(placement))
+
+
+def spec_with(**cycles: int) -> DramSpec:
+    """Return DDR4-2400 with some timings replaced."""
+    document = DDR4.model_dump()
+    for name, value in cycles.items():
+        document["timings"][name] = {"value": value, "source": "a test"}
+    return DramSpec.model_validate(document)
