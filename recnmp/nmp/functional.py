@@ -150,7 +150,7 @@ def _same(fields: dict[str, NDArray[np.int64]], name: str, value: int, call: int
     wrong = fields[name][fields[name] != value]
     if len(wrong):
         raise RecnmpError(
-            f"functional check: call {call} has an instruction of {name} {wrong[0]}, not {value} as its table needs"
+            f"functional check: call {call} has an instruction of {name} {wrong[0]}, not {value}"
         )
 
 

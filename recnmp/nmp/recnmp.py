@@ -156,7 +156,7 @@ def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[n
     for what, part in parts.items():
         if np.any(part != part[first][lookup]):
             raise ConfigError(
-                f"memory.mapping: {system.memory.mapping} spreads an entry over {what}, but an NMP instruction "
+                f"memory.mapping: {system.memory.mapping} spreads an entry over {what}, but an instruction "
                 "reads consecutive columns; take a mapping with enough column bits lowest, such as RoBaBgRaChCo"
             )
     bag = (trace.bag - np.uint32(trace.calls.first_bag[0])).astype(np.int64)
