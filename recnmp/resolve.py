@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from types import ModuleType
+from typing import Any
 
 from pydantic import BaseModel
 
 from recnmp._registry import library_names, plugin, plugin_names
-from recnmp.config import Config
+from recnmp.config import Config, config_to_dict
 from recnmp.config.document import similar_file
 from recnmp.errors import ConfigError
 from recnmp.library.device import DeviceProfile, load_device
@@ -33,6 +34,14 @@ class Parts:
     nmp_options: BaseModel | None
     device: DeviceProfile | None
     trace_digest: str
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """Every option with its value, those of the architecture included, as plain JSON data."""
+        data = config_to_dict(self.config)
+        if self.nmp_options is not None:
+            data["nmp"]["options"] = self.nmp_options.model_dump(mode="json")
+        return data
 
 
 def resolve(config: Config) -> Parts:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from recnmp.config import Config, config_to_dict
+from recnmp.config import Config
 from recnmp.mlp.timer import dense_timer
 from recnmp.nmp import functional
 from recnmp.placement.place import place
@@ -40,9 +40,8 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         dense = time_dense()
     sls = sls_section(host, near, trace)
     whole = EndToEnd(dense, sls["host_ns"], sls["nmp_ns"], config.end_to_end.overlap)
-    resolved = config_to_dict(config)
     return Result(
-        config=resolved,
+        config=parts.resolved,
         sls=sls,
         memory=memory_section(host, near, audited),
         nmp=nmp_section(near, config, trace),
@@ -50,5 +49,5 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         end_to_end=whole.to_dict(),
         trace=trace_section(trace, config.trace.file),
         functional_check=checked,
-        provenance=provenance(resolved, parts.trace_digest, placement_seed=config.placement.seed),
+        provenance=provenance(parts.resolved, parts.trace_digest, placement_seed=config.placement.seed),
     )
