@@ -8,7 +8,6 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from recnmp.library.dram import DramSpec
 from recnmp.memory.requests import Requests
 
 Stream = NDArray[np.int64]
@@ -22,15 +21,6 @@ GROUPS, BANKS, ROWS, COLUMNS = 4, 4, 65536, 128
 def size(jitted: int, interpreted: int) -> int:
     """How much to do: much when kernels are compiled, little when they run as plain Python."""
     return jitted if JITTED else interpreted
-
-
-def peer(spec: DramSpec) -> DramSpec:
-    """The standard with Ramulator 2.1's gap from RD to a WR of another rank, which lets bursts collide."""
-    document = spec.model_dump()
-    for row in document["constraints"]:
-        if (row["scope"], row["after"], row["before"]) == ("other_rank", ("RD",), ("WR",)):
-            row["wait"] = "nBL + nRTRS"
-    return DramSpec.model_validate(document)
 
 
 def anywhere(rng: Rng, n: int, ranks: int) -> Stream:
