@@ -88,6 +88,6 @@ def figures(timeline: Timeline) -> dict[str, float]:
         "last_inject": int(timeline.accepted[-1]),
         "lat_avg": timeline.read_latency_avg_cycles,
         "lat_min": int(latency.min()) if len(latency) else -1,
-        "lat_max": int(latency.max(initial=0)),
+        "lat_max": int(latency.max(initial=-1)),
         **{names.get(name, f"cmd_{name}"): count for name, count in counts.items()},
     }
