@@ -1,0 +1,61 @@
+"""Every file of the library can be used."""
+
+import numpy as np
+import pytest
+
+from recnmp._registry import library_names
+from recnmp.library.device import load_device
+from recnmp.library.dram import load_standard
+from recnmp.library.model import load_model
+from recnmp.memory.audit import audit
+from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, replay
+from recnmp.memory.requests import Requests
+
+
+@pytest.mark.parametrize("name", library_names("models"))
+def test_every_model_loads_with_its_source(name):
+    model = load_model(name)
+    assert model.n_tables == len(model.each_table) > 0
+    assert model.top_input >= model.bottom_mlp[-1]
+    assert len(model.source) > 20
+
+
+@pytest.mark.parametrize("name", library_names("devices"))
+def test_every_device_loads_and_fits_the_models_it_timed(name):
+    device = load_device(name)
+    assert device.name == name
+    for model, times in device.models.items():
+        assert times.fits(load_model(model))
+
+
+@pytest.mark.parametrize("name", library_names("standards"))
+def test_every_standard_loads_and_spaces_what_it_names(name):
+    spec = load_standard(name)
+    assert spec.tCK_ps.value > 0
+    # a burst occupies the bus at least as long as its data takes
+    assert spec.gaps[2, 2, 2] >= spec.cycles["nBL"]
+    waited_for = {command for row in spec.constraints for command in row.before}
+    assert waited_for == {"ACT", "PRE", "RD", "WR", "REF", "PREA"}
+
+
+@pytest.mark.parametrize("refresh", REFRESHES)
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("name", library_names("standards"))
+def test_every_standard_is_obeyed_by_every_policy(name, policy, refresh):
+    spec = load_standard(name)
+    rng = np.random.default_rng(0)
+    n, ranks = 400, 2
+    requests = Requests(
+        start=np.array([0, n]),
+        arrive=np.arange(n) * spec.cycles["nREFI"] // 100,  # sparse, so that several refreshes fall due
+        lane=rng.integers(0, ranks * spec.banks_per_rank, n).astype(np.int32),
+        row=rng.integers(0, 3, n).astype(np.int32),
+        column=rng.integers(0, spec.organization.bursts_per_row.value, n).astype(np.int32),
+        write=(rng.random(n) < 0.3).astype(np.uint8),
+        group=np.zeros(n, np.int32),
+        groups=1,
+    )
+    timeline = replay(requests, spec, ControllerOptions(ranks, policy, refresh), record=True)
+    report = audit(spec, ranks, timeline.commands[0], refresh=refresh)
+    assert report.count == 0, report.first
+    assert (timeline.counts["REF"] > 0) == (refresh != "off")

@@ -1,0 +1,125 @@
+"""What every architecture owes, whichever files the nmp folder holds."""
+
+import math
+
+import numpy as np
+import pytest
+from builders import placed_on, some_trace, spec_with, system_of, trace_of
+from pydantic import BaseModel, ValidationError
+
+from recnmp._registry import plugin, plugin_names
+from recnmp.library.dram import COMMANDS
+from recnmp.memory.audit import audit
+from recnmp.nmp import functional
+from recnmp.nmp.base import SlsRun
+
+KINDS = plugin_names("nmp")
+FIGURES = {
+    "cycles",
+    "requests",
+    "row_hits",
+    "row_misses",
+    "row_conflicts",
+    "commands",
+    "gb_per_s",
+    "bus_utilization",
+}
+SYSTEMS = {
+    "one rank": {"ranks_per_dimm": 1},
+    "two channels of four ranks": {"channels": 2, "dimms_per_channel": 2},
+    "without refresh": {"refresh": "off"},
+}
+
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def run(kind: str, trace=None, **memory) -> SlsRun:
+    trace = trace or some_trace(11)
+    system = system_of(spec=spec_with(nREFI=800, nRFC=90), audit=True, **memory)
+    module = plugin("nmp", kind)
+    return module.run(trace, placed_on(system, trace), system, module.Options())
+
+
+def test_host_and_recnmp_are_found():
+    assert {"host", "recnmp"} <= set(KINDS)
+
+
+@kinds
+def test_it_says_what_it_does_not_model(kind):
+    assert "Not modelled" in plugin("nmp", kind).__doc__
+
+
+@kinds
+def test_its_options_have_defaults_are_described_and_refuse_others(kind):
+    options = plugin("nmp", kind).Options
+    assert issubclass(options, BaseModel)
+    options()
+    assert all(field.description for field in options.model_fields.values())
+    with pytest.raises(ValidationError):
+        options(no_such_option=1)
+    for name, value in options():
+        with pytest.raises(ValidationError):
+            setattr(options(), name, value)  # nothing changes after reading
+
+
+@kinds
+@pytest.mark.parametrize("memory", SYSTEMS.values(), ids=SYSTEMS)
+def test_its_figures_are_complete_and_possible(kind, memory):
+    result = run(kind, **memory)
+    assert math.isfinite(result.ns)
+    assert result.ns > 0
+    assert result.memory.keys() >= FIGURES
+    assert result.memory["commands"].keys() == set(COMMANDS)
+    assert 0 < result.memory["bus_utilization"] <= 1
+    assert result.memory["cycles"] > 0
+    assert (result.memory["commands"]["REF"] > 0) == (memory.get("refresh") != "off")
+
+
+@kinds
+@pytest.mark.parametrize("memory", SYSTEMS.values(), ids=SYSTEMS)
+def test_its_commands_are_legal_and_all_there(kind, memory):
+    result = run(kind, **memory)
+    spec, refresh = spec_with(nREFI=800, nRFC=90), memory.get("refresh", "simultaneous")
+    counts = dict.fromkeys(COMMANDS, 0)
+    for ranks, commands in result.commands:
+        report = audit(spec, ranks, commands, refresh=refresh)
+        assert report.count == 0, report.first
+        for name, count in commands.counts().items():
+            counts[name] += count
+    assert counts == result.memory["commands"]
+
+
+@kinds
+def test_it_runs_alike_twice(kind):
+    one, two = run(kind), run(kind)
+    assert (one.ns, one.memory, one.details) == (two.ns, two.memory, two.details)
+
+
+@kinds
+@pytest.mark.parametrize("pooling", ["sum", "mean"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_what_it_sends_pools_what_the_model_pools(kind, pooling, weighted):
+    weights = np.random.default_rng(0) if weighted else None
+    trace = some_trace(12, pooling=pooling, weights=weights)
+    system = system_of(channels=2, dimms_per_channel=2)
+    placed, module = placed_on(system, trace), plugin("nmp", kind)
+    result = module.run(trace, placed, system, module.Options())
+    # an architecture without instructions, such as the host, has nothing to check
+    expected = "skipped" if result.packets is None else "passed"
+    assert functional.check("on", trace, placed, result, system)["status"] == expected
+
+
+@kinds
+def test_bags_without_lookups_take_no_time(kind):
+    result = run(kind, trace_of([(10, 16)], [(0, [[], []])]), channels=2)
+    assert result.ns == 0
+    assert result.memory["cycles"] == 0
+    assert result.memory.keys() >= FIGURES
+
+
+@kinds
+def test_twice_the_lookups_take_longer(kind):
+    once = some_trace(13)
+    calls = [(t, [[e] for e in once.entry[once.table == t].tolist()]) for t in range(3)]
+    tables = [(table.entries, table.dim) for table in once.tables]
+    assert run(kind, trace_of(tables, calls * 2)).ns > run(kind, trace_of(tables, calls)).ns
