@@ -64,9 +64,10 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
     """Give every lookup its place in DRAM.
 
     Tables follow one another, each starting on a page of its own; entries are aligned to a power of two of at
-    least one burst, so
-    none straddles a page. Pages get frames at random, or all pages of a table lie in one rank (``coloured``,
-    tables dealt out to ranks in turn). Raises ConfigError when entries do not fit a page or pages the memory.
+    least one burst, so none straddles a page. Pages get frames at random, or all pages of a table lie in one
+    rank (``coloured``, tables dealt out to ranks in turn).
+
+    Raises ConfigError when an entry does not fit a page, or the tables their memory.
 
     Not modelled: other data in memory, page migration, huge and small pages mixed.
     """
@@ -84,23 +85,22 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
     offset = trace.entry.astype(np.int64) * stride[trace.table]
     page, in_page = offset // placement.page_bytes, offset % placement.page_bytes
     page_bits = (placement.page_bytes // burst_bytes).bit_length() - 1
-    if placement.pages == "random":
-        base = np.concatenate([[0], np.cumsum(pages)])
-        frames = 1 << (mapping.bits - page_bits)
-        if base[-1] > frames:
-            raise ConfigError(
-                f"the tables need {base[-1]} pages of {placement.page_bytes} B, the memory has {frames}"
-            )
-        frame = random_frames(page + base[trace.table], frames, placement.seed)
+    coloured = placement.pages == "coloured"
+    colours = memory.channels * memory.dimms_per_channel * memory.ranks_per_dimm if coloured else 1
+    colour = np.arange(len(trace.tables)) % colours
+    before = [pages[:t][colour[:t] == colour[t]].sum() for t in range(len(trace.tables))]
+    page += np.array(before, np.int64)[trace.table]
+    frames = 1 << (mapping.bits - page_bits)
+    needed = int((before + pages).max())
+    if needed > frames // colours:
+        raise ConfigError(
+            f"the tables {'of one rank ' * coloured}need {needed} pages of {placement.page_bytes} B, "
+            f"{'a rank' if coloured else 'the memory'} has {frames // colours}"
+        )
+    if coloured:
+        frame = coloured_frames(page, colour[trace.table], mapping, page_bits, placement.seed)
     else:
-        ranks = memory.channels * memory.dimms_per_channel * memory.ranks_per_dimm
-        colour = np.arange(len(trace.tables)) % ranks
-        base = np.array(
-            [pages[:t][colour[:t] == colour[t]].sum() for t in range(len(trace.tables))], np.int64
-        )
-        frame = coloured_frames(
-            page + base[trace.table], colour[trace.table], mapping, page_bits, placement.seed
-        )
+        frame = random_frames(page, frames, placement.seed)
     entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
     per_lookup = entry_bursts[trace.table]
     first = np.concatenate([[0], np.cumsum(per_lookup)])
