@@ -2,7 +2,8 @@
 
 Policies are Ramulator 2.1's: ``frfcfs`` takes the oldest request whose next command is legal, and serves a
 request whose row was opened for it before everything else; ``frfcfs_rowhit`` also keeps a row open while an
-older request hits it. Requests enter in order, one per clock, and wait outside while their queue is full.
+older request hits it. Requests enter in order, one per clock, and wait outside while their queue is full; one
+for the address of a queued write is answered by it (a read a clock later), with room in its own queue or not.
 
 Not modelled: power-down, temperature, ECC, command-bus signal integrity, per-bank refresh.
 """
@@ -23,6 +24,8 @@ from recnmp.units import cycles_to_ns, gb_per_s
 POLICIES = ("frfcfs", "frfcfs_rowhit")
 REFRESHES = ("off", "simultaneous", "staggered")
 
+# commands that the engine can keep waiting after ACT, PRE, RD, WR, REF and PREA
+_SPACED = ({0, 1, 2, 3, 4, 5}, {0, 4}, {1, 2, 3, 5}, {1, 2, 3, 5}, {0, 4}, {0, 4})
 _WIDE = {(0, 0), (2, 2), (2, 3), (3, 2), (3, 3)}  # command pairs the engine spaces over a whole rank
 _ELSEWHERE = {(2, 2), (2, 3), (3, 2), (3, 3)}  # and over the ranks of a channel
 
@@ -37,6 +40,8 @@ class ControllerOptions:
         refresh: one of ``REFRESHES``; simultaneous: all ranks fall due together every nREFI.
         read_queue: reads it can hold; a request leaves the queue when its row is opened for it.
         write_queue: writes it can hold; it turns to writes above 0.8 and back below 0.2 of it.
+
+    Raises ConfigError for a policy or refresh that does not exist, and for fewer than one rank or queue entry.
     """
 
     ranks: int
@@ -44,6 +49,15 @@ class ControllerOptions:
     refresh: str = "simultaneous"
     read_queue: int = 32
     write_queue: int = 32
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES or self.refresh not in REFRESHES:
+            raise ConfigError(
+                f"policy {self.policy!r} and refresh {self.refresh!r}: allowed are {POLICIES} and {REFRESHES}"
+            )
+        for name in ("ranks", "read_queue", "write_queue"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"a controller's {name} is {getattr(self, name)}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -93,21 +107,15 @@ class Timeline:
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
     """Return a standard and a policy as the numbers the kernel reads.
 
-    Raises ConfigError for a policy or refresh that does not exist, and for a standard with a constraint the
-    engine does not space (none of those shipped).
+    Raises ConfigError for a standard with a constraint the engine does not space (none of those shipped).
     """
-    if options.policy not in POLICIES or options.refresh not in REFRESHES:
-        raise ConfigError(
-            f"policy {options.policy!r} and refresh {options.refresh!r}: allowed are {POLICIES} and {REFRESHES}"
-        )
     org, gaps = spec.organization, spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):
             wide = (x, y) in _WIDE or x >= kernel.REF or y >= kernel.REF
-            if (gaps[x, y, 1:3].any() and not wide) or (gaps[x, y, 3] and (x, y) not in _ELSEWHERE):
-                raise ConfigError(
-                    f"{spec.name}: the engine has no rule of this scope from {after} to {before}"
-                )
+            known = y in _SPACED[x], wide, wide, (x, y) in _ELSEWHERE
+            if gaps[x, y, np.logical_not(known)].any():
+                raise ConfigError(f"{spec.name}: the engine has no rule of this scope: {after} to {before}")
     group_of = np.arange(spec.banks_per_rank) // org.banks_per_group.value
     relation = np.where(group_of[:, None] == group_of[None, :], 1, 2)
     np.fill_diagonal(relation, 0)
@@ -150,8 +158,8 @@ def make_controllers(
     scalar[:, kernel.NEXT] = start[:-1]
     scalar[:, kernel.FREE] = slot.shape[2]
     slot[:, kernel.FREE_SLOT] = np.arange(slot.shape[2])
-    lane[:, kernel.OPENED_READ : kernel.ROW] = kernel.NO_KEY
-    lane[:, kernel.ROW :] = -1
+    lane[:, kernel.COLUMN_KEY : kernel.ROW] = kernel.NO_KEY
+    lane[:, kernel.ROW : kernel.CLOSED] = -1
     interval = rules.refresh_interval
     due = np.full((units, ranks), interval or kernel.NEVER, np.int64)
     if interval and refresh == "staggered":
@@ -186,8 +194,11 @@ def replay(
 ) -> Timeline:
     """Run every controller until its last request is served, controllers side by side in threads.
 
-    With ``record`` the issued commands are kept. Raises ConfigError for options the engine does not know.
+    With ``record`` the issued commands are kept. Raises ConfigError for a standard the engine cannot follow,
+    and RecnmpError for a request to a rank that does not exist.
     """
+    if requests.lane.max(initial=0) >= options.ranks * spec.banks_per_rank:
+        raise RecnmpError(f"requests: lane {requests.lane.max()} is beyond the last of {options.ranks} ranks")
     rules = make_rules(spec, options, bool(requests.write.any()))
     controllers = make_controllers(rules, options.refresh, requests.start)
     work = make_work(requests)
@@ -199,9 +210,7 @@ def replay(
         while (code := kernel.advance(rules, controllers, work, log, u, end, -1)) == kernel.NO_SPACE:
             log = np.concatenate([log, make_log(len(log))])
         if code != kernel.DONE:
-            raise RecnmpError(
-                "the DRAM engine stopped before its last request; please report this configuration"
-            )
+            raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
         return log
 
     with ThreadPoolExecutor(requests.controllers) as pool:

@@ -21,6 +21,8 @@ class Requests:
         write: 1 for a write, shape (L,).
         group: what a request's completion counts for (a batch, a packet), shape (L,), in ``range(groups)``.
         groups: groups, G.
+
+    Raises RecnmpError for arrays that do not fit together or hold values outside these ranges.
     """
 
     start: NDArray[np.int64]
@@ -33,11 +35,22 @@ class Requests:
     groups: int
 
     def __post_init__(self) -> None:
-        """Check that every array has one value per request."""
+        """Check what the engine, which does not look, relies on."""
         n = int(self.start[-1])
         for name in ("arrive", "lane", "row", "column", "write", "group"):
             if len(getattr(self, name)) != n:
                 raise RecnmpError(f"requests: {name} has {len(getattr(self, name))} values for {n} requests")
+        if self.start[0] != 0 or (np.diff(self.start) < 0).any():
+            raise RecnmpError("requests: start must begin at 0 and not decrease")
+        limits = {"write": 2, "group": self.groups}
+        for name in ("lane", "row", "column", "write", "group"):
+            values, limit = getattr(self, name), limits.get(name, 2**31)
+            if n and not (values.min() >= 0 and values.max() < limit):
+                raise RecnmpError(f"requests: {name} must be 0 to {limit - 1}")
+        earlier = np.diff(self.arrive) < 0
+        earlier[self.start[(self.start > 0) & (self.start < n)] - 1] = False  # another controller's request
+        if earlier.any():
+            raise RecnmpError(f"requests: request {earlier.argmax() + 1} arrives before the one ahead of it")
 
     def __len__(self) -> int:
         return len(self.lane)
