@@ -19,16 +19,19 @@ from recnmp._accel import helper, inlined, jit
 ACT, PRE, RD, WR, REF, PREA = 0, 1, 2, 3, 4, 5
 
 # Controller.lane: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, then
-OPENED_READ, OPENED_WRITE, HIT_READ, HIT_WRITE, CLOSE_READ, CLOSE_WRITE = 4, 5, 6, 7, 8, 9  # candidates' keys
+ROW_AT = 4  # earliest legal label of the lane's row command: PRE of an open bank, ACT of a closed one
+COLUMN_KEY, ROW_KEY = 5, 7  # keys of the lane's candidates, for reads and for writes
 ROW, OPENED, HEAD, TAIL = (
+    9,
     10,
     11,
-    12,
-    14,
+    13,
 )  # open row or -1; request it was opened for or -1; queue ends (2 each)
+CLOSED = 15  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
 LANE_FIELDS = 16
 # Controller.rank; ACTS is the first of the window's rows
-PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO, ACTS = 0, 1, 2, 3, 4, 5, 6
+PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO = 0, 1, 2, 3, 4, 5
+ACTS = 6
 # Controller.slot: one queued request each, linked in age order within its lane
 REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
 SLOT_FIELDS = 5
@@ -137,8 +140,10 @@ def _find_candidates(rules, c, lane):
                 slot = c.slot[NEXT_SLOT, slot]
             if c.lane[OPENED, lane] >= 0 or (rules.protect_hits and hit < conflict):
                 conflict = NO_KEY
-        c.lane[HIT_READ + q, lane] = hit
-        c.lane[CLOSE_READ + q, lane] = conflict
+        if c.lane[OPENED, lane] >= 0 and c.lane[COLUMN_KEY + q, lane] < QUEUED:
+            hit = c.lane[COLUMN_KEY + q, lane]
+        c.lane[COLUMN_KEY + q, lane] = hit
+        c.lane[ROW_KEY + q, lane] = conflict
 
 
 @inlined
@@ -161,12 +166,12 @@ def _enqueue(rules, c, w, i, q):
     c.lane[TAIL + q, lane] = slot
     row = c.lane[ROW, lane]
     if row == w.ask[i, REQUEST_ROW]:
-        if c.lane[HIT_READ + q, lane] == NO_KEY:
-            c.lane[HIT_READ + q, lane] = QUEUED | i
-    elif c.lane[CLOSE_READ + q, lane] == NO_KEY and c.lane[OPENED, lane] < 0:
-        protected = rules.protect_hits and row >= 0 and c.lane[HIT_READ + q, lane] != NO_KEY
+        if c.lane[COLUMN_KEY + q, lane] == NO_KEY:
+            c.lane[COLUMN_KEY + q, lane] = QUEUED | i
+    elif c.lane[ROW_KEY + q, lane] == NO_KEY and c.lane[OPENED, lane] < 0:
+        protected = rules.protect_hits and row >= 0 and c.lane[COLUMN_KEY + q, lane] != NO_KEY
         if not protected:
-            c.lane[CLOSE_READ + q, lane] = QUEUED | i
+            c.lane[ROW_KEY + q, lane] = QUEUED | i
 
 
 @inlined
@@ -255,6 +260,8 @@ def _issue_row(rules, c, w, log, i, t):
         c.lane[ROW, lane] = -1
         c.rank[OPEN_BANKS, rank] -= 1
         c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PRE, ACT])
+        c.lane[ROW_AT, lane] = c.lane[ACT, lane]
+        c.lane[CLOSED, lane] = 0
         c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PRE, REF])
         _find_candidates(rules, c, lane)
         return
@@ -268,8 +275,8 @@ def _issue_row(rules, c, w, log, i, t):
     c.scalar[IN_FLIGHT] += 1
     write = w.ask[i, WRITE]
     _dequeue(c, write, lane, i)
-    c.lane[OPENED_READ + write, lane] = i
     _find_candidates(rules, c, lane)
+    c.lane[COLUMN_KEY + write, lane] = i
     oldest = 0
     for k in range(1, rules.act_window):
         if c.rank[ACTS + k, rank] < c.rank[ACTS + oldest, rank]:
@@ -278,11 +285,17 @@ def _issue_row(rules, c, w, log, i, t):
     for k in range(rules.act_window):
         oldest = k if c.rank[ACTS + k, rank] < c.rank[ACTS + oldest, rank] else oldest
     window = c.rank[ACTS + oldest, rank] + rules.act_window_wait
+    c.lane[PRE, lane] = max(c.lane[PRE, lane], t + rules.own[ACT, PRE])
+    c.lane[ROW_AT, lane] = c.lane[PRE, lane]
+    c.lane[CLOSED, lane] = LONG_AGO
+    own = c.lane[:, base : base + rules.banks]
+    gap = rules.wide[ACT, ACT, bank]
     for j in range(rules.banks):
-        c.lane[ACT, base + j] = max(c.lane[ACT, base + j], max(window, t + rules.wide[ACT, ACT, bank, j]))
+        at = max(own[ACT, j], max(window, t + gap[j]))
+        own[ACT, j] = at
+        own[ROW_AT, j] = max(own[ROW_AT, j], at + own[CLOSED, j])
     c.lane[RD, lane] = max(c.lane[RD, lane], t + rules.own[ACT, RD])
     c.lane[WR, lane] = max(c.lane[WR, lane], t + rules.own[ACT, WR])
-    c.lane[PRE, lane] = max(c.lane[PRE, lane], t + rules.own[ACT, PRE])
     c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[ACT, PREA])
     c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[ACT, REF])
 
@@ -304,19 +317,22 @@ def _issue_column(rules, c, w, log, u, i, t):
         c.lane[OPENED, lane] = -1
         c.rank[OPENED_BANKS, rank] -= 1
         c.scalar[IN_FLIGHT] -= 1
-        c.lane[OPENED_READ + write, lane] = NO_KEY
     else:
         _dequeue(c, write, lane, i)
     _find_candidates(rules, c, lane)
     for y in range(RD, RD + 1 + rules.has_writes):
+        own = c.lane[y, base : base + rules.banks]
+        gap = rules.wide[command, y, bank]
         for j in range(rules.banks):
-            c.lane[y, base + j] = max(c.lane[y, base + j], t + rules.wide[command, y, bank, j])
+            own[j] = max(own[j], t + gap[j])
         elsewhere = t + rules.other[command, y]
-        for j in range(base):
-            c.lane[y, j] = max(c.lane[y, j], elsewhere)
-        for j in range(base + rules.banks, rules.ranks * rules.banks):
-            c.lane[y, j] = max(c.lane[y, j], elsewhere)
+        below, above = c.lane[y, :base], c.lane[y, base + rules.banks :]
+        for j in range(len(below)):
+            below[j] = max(below[j], elsewhere)
+        for j in range(len(above)):
+            above[j] = max(above[j], elsewhere)
     c.lane[PRE, lane] = max(c.lane[PRE, lane], t + rules.own[command, PRE])
+    c.lane[ROW_AT, lane] = c.lane[PRE, lane]
     c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[command, PREA])
     if write:
         w.fate[i, DEPART] = -1
@@ -339,6 +355,8 @@ def _refresh_head(rules, c, log, t, issue):
         for lane in range(base, base + rules.banks):
             c.lane[ROW, lane] = -1
             c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PREA, ACT])
+            c.lane[ROW_AT, lane] = c.lane[ACT, lane]
+            c.lane[CLOSED, lane] = 0
             _find_candidates(rules, c, lane)
         c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PREA, REF])
         return t
@@ -347,6 +365,7 @@ def _refresh_head(rules, c, log, t, issue):
     _log(c, log, t, REF, base, -1, -1, -1)
     for lane in range(base, base + rules.banks):
         c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[REF, ACT])
+        c.lane[ROW_AT, lane] = c.lane[ACT, lane]
     c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[REF, REF])
     c.scalar[FIFO_HEAD] = (c.scalar[FIFO_HEAD] + 1) % rules.ranks
     c.scalar[FIFO_LEN] -= 1
@@ -372,10 +391,9 @@ def _select_reads(rules, c, now):
     best = NO_KEY
     lane = c.lane
     for b in range(rules.ranks * rules.banks):
-        column = max(lane[RD, b] - now, 0) << WAIT_SHIFT
-        best = min(best, column + min(lane[OPENED_READ, b], lane[HIT_READ, b]))
-        until = lane[PRE, b] if lane[ROW, b] >= 0 else lane[ACT, b]
-        best = min(best, (max(until - now, 0) << WAIT_SHIFT) + lane[CLOSE_READ, b])
+        column = ((max(lane[RD, b], now) - now) << WAIT_SHIFT) + lane[COLUMN_KEY, b]
+        row = ((max(lane[ROW_AT, b], now) - now) << WAIT_SHIFT) + lane[ROW_KEY, b]
+        best = min(best, min(column, row))
     return best
 
 
@@ -383,15 +401,16 @@ def _select_reads(rules, c, now):
 def _select_mixed(rules, c, now, q):
     """Return the least key over all lanes; ``q`` is the queue being served."""
     best = NO_KEY
-    lane = c.lane
+    at, key, row_key = c.lane[RD + q], c.lane[COLUMN_KEY + q], c.lane[ROW_KEY + q]
+    other_at, other_key, row_at = c.lane[RD + 1 - q], c.lane[COLUMN_KEY + 1 - q], c.lane[ROW_AT]
     for b in range(rules.ranks * rules.banks):
-        read = max(lane[RD, b] - now, 0) << WAIT_SHIFT
-        write = max(lane[WR, b] - now, 0) << WAIT_SHIFT
-        best = min(best, read + lane[OPENED_READ, b])
-        best = min(best, write + lane[OPENED_WRITE, b])
-        best = min(best, (write if q else read) + lane[HIT_READ + q, b])
-        until = lane[PRE, b] if lane[ROW, b] >= 0 else lane[ACT, b]
-        best = min(best, (max(until - now, 0) << WAIT_SHIFT) + lane[CLOSE_READ + q, b])
+        column = ((max(at[b], now) - now) << WAIT_SHIFT) + key[b]
+        row = ((max(row_at[b], now) - now) << WAIT_SHIFT) + row_key[b]
+        # of the queue not being served, only a request whose row was opened for it may go
+        opened = ((max(other_at[b], now) - now) << WAIT_SHIFT) + (
+            other_key[b] if other_key[b] < QUEUED else NO_KEY
+        )
+        best = min(best, min(column, min(row, opened)))
     return best
 
 
@@ -402,8 +421,8 @@ def _select_opened(rules, c, now):
     if c.scalar[IN_FLIGHT]:
         for b in range(rules.ranks * rules.banks):
             if c.lane[OPENED, b] >= 0:
-                write = c.lane[OPENED_WRITE, b] != NO_KEY
-                until = c.lane[WR if write else RD, b]
+                write = c.lane[COLUMN_KEY + 1, b] < QUEUED
+                until = c.lane[RD + write, b]
                 best = min(best, (max(until - now, 0) << WAIT_SHIFT) + c.lane[OPENED, b])
     return best
 
