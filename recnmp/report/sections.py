@@ -19,11 +19,11 @@ def sls_section(host: SlsRun, near: SlsRun | None, trace: Trace) -> dict[str, An
     return {
         "host_ns": host.ns / trace.batches,
         "nmp_ns": near and near.ns / trace.batches,
-        "speedup_over_host": near and host.ns / near.ns,
+        "speedup_over_host": host.ns / near.ns if near and near.ns else None,
         "batches": trace.batches,
         "lookups": trace.lookups,
-        "host_ns_per_lookup": host.ns / trace.lookups,
-        "nmp_ns_per_lookup": near and near.ns / trace.lookups,
+        "host_ns_per_lookup": host.ns / max(trace.lookups, 1),
+        "nmp_ns_per_lookup": near and near.ns / max(trace.lookups, 1),
         "host_baseline": f"simulated DRAM-bound gather: {source}, read queues always full",
     }
 

@@ -34,7 +34,7 @@ CHOICES = {
 }
 OPTIONS = ("poolings_per_packet", "reorder_window", "packets_in_flight", "instructions_per_burst",
            "header_bursts_per_dimm", "rank_cache_cycles")  # fmt: skip
-CASES = range(60)
+CASES = range(120)
 REFRESHED_OFTEN = spec_with(nREFI=600, nRFC=90)  # so that a short run sees many refreshes
 
 
@@ -84,7 +84,7 @@ def run(case: int) -> Run:
 
 
 def cases():
-    return pytest.mark.parametrize("case", list(CASES)[:: 4 if numba.config.DISABLE_JIT else 1])
+    return pytest.mark.parametrize("case", list(CASES)[:: 8 if numba.config.DISABLE_JIT else 1])
 
 
 def until_last_read(commands):

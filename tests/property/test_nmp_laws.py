@@ -7,13 +7,18 @@ from builders import placed_on, spec_with, system_of, trace_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from recnmp._registry import library_names
+from recnmp.config import load_config
 from recnmp.config.schema import CacheConfig
+from recnmp.library.model import load_model
 from recnmp.nmp import functional, host, recnmp
+from recnmp.simulate import simulate
+from recnmp.trace.storage import save_trace
 
 SPEC = spec_with(nREFI=900, nRFC=80)
 ENTRIES = 2000
 
-few = settings(deadline=None, max_examples=5 if numba.config.DISABLE_JIT else 40, derandomize=True)
+few = settings(deadline=None, max_examples=5 if numba.config.DISABLE_JIT else 80, derandomize=True)
 
 bags = st.lists(st.lists(st.integers(0, 30) | st.integers(0, ENTRIES - 1), max_size=8), max_size=20)
 traces = st.builds(
@@ -116,6 +121,20 @@ def test_bags_without_lookups_cost_no_read_and_no_time(audit, pages):
         assert run.memory["requests"] == 0
         assert set(run.memory["commands"].values()) == {0}
     assert functional.compare(trace, placed, near.packets, system)["bit_exact"]
+
+
+def test_a_run_without_lookups_has_a_result(tmp_path):
+    rm1 = load_model("rm1")
+    trace = trace_of(
+        [(table.entries, table.dim) for table in rm1.each_table], [(n, [[], []]) for n in range(rm1.n_tables)]
+    )
+    save_trace(trace, tmp_path / "empty.parquet")
+    profile = ["mlp.kind=profile", f"mlp.device={library_names('devices')[0]}"]
+    result = simulate(load_config("rank2", [f"trace.file={tmp_path / 'empty.parquet'}", *profile]))
+    assert result.sls["host_ns"] == result.sls["nmp_ns"] == 0
+    assert result.sls["speedup_over_host"] is None
+    assert result.end_to_end["speedup_over_host"] == 1
+    assert result.functional_check["status"] == "passed"
 
 
 def test_a_channel_nobody_reads_takes_no_time():

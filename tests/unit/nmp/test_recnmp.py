@@ -1,0 +1,155 @@
+"""RecNMP by hand: single lookups, the bus, buffers, the cache and what cannot be sent."""
+
+import numpy as np
+import pytest
+from builders import placed_on, some_trace, spec_with, system_of, trace_of
+from pydantic import ValidationError
+
+from recnmp.config.schema import CacheConfig
+from recnmp.errors import ConfigError
+from recnmp.nmp import recnmp
+
+TABLE = [(1000, 16)]
+
+
+def cycles(trace, system, **options) -> int:
+    return recnmp.run(trace, placed_on(system, trace), system, recnmp.Options(**options)).memory["cycles"]
+
+
+def clocks(result, system) -> dict[str, int]:
+    buses = system.memory.channels * result.memory["cycles"]
+    return {name: round(share * buses) for name, share in result.details["time_share"].items()}
+
+
+def test_a_single_lookup_takes_header_read_adders_and_result():
+    # header 4, ACT at 5, RD nRCD = 16 later, data nCL + nBL = 20 later; then 4 stages, the rank's adder and
+    # the DIMM's one level of two ranks, nCL to read the result, its burst and one turnaround
+    system = system_of(ranks_per_dimm=2)
+    ready = 5 + 16 + 20 + 4 + 3 * 2 + 16
+    assert cycles(trace_of(TABLE, [(0, [[7]])]), system) == ready + 4 + 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "more"),
+    [
+        ("header_bursts_per_dimm", 3, 8),
+        ("pipeline_cycles", 14, 10),
+        ("adder_cycles", 8, 10),
+        ("instructions_per_burst", 1, 4),
+        ("multiplier_cycles", 9, 0),  # nothing is weighted
+        ("rank_cache_cycles", 9, 0),  # no cache
+        ("reorder_window", 1, 0),  # nothing to reorder
+    ],
+)
+def test_each_latency_shows_once_in_a_single_lookup(option, value, more):
+    trace, system = trace_of(TABLE, [(0, [[7]])]), system_of(ranks_per_dimm=2)
+    assert cycles(trace, system, **{option: value}) - cycles(trace, system) == more
+
+
+@pytest.mark.parametrize(("ranks", "levels"), [(1, 0), (2, 1), (4, 2), (8, 3)])
+def test_the_adder_tree_has_a_level_for_every_doubling_of_ranks(ranks, levels):
+    trace = trace_of(TABLE, [(0, [[7]])])
+    one = cycles(trace, system_of(ranks_per_dimm=1))
+    assert cycles(trace, system_of(ranks_per_dimm=ranks)) == one + 3 * levels
+
+
+def test_a_cached_entry_is_not_read_again():
+    system = system_of(rank_cache=CacheConfig(size_bytes=4096, ways=4))
+    trace = trace_of(TABLE, [(0, [[7, 7, 7, 7]])])
+    result = recnmp.run(trace, placed_on(system, trace), system, recnmp.Options())
+    assert result.memory["commands"]["RD"] == 1
+    assert result.details["cache_hit_rate"] == 0.75
+
+
+def test_cached_lookups_are_delivered_at_the_rate_of_the_bus():
+    system = system_of(rank_cache=CacheConfig(size_bytes=4096, ways=4), ranks_per_dimm=1)
+    trace = trace_of(TABLE, [(0, [[7] * 800])])
+    result = recnmp.run(trace, placed_on(system, trace), system, recnmp.Options())
+    assert clocks(result, system)["delivery"] == 4 + 800 * 4 // 8
+    assert result.memory["cycles"] == 4 + 400 + 1 + 4 + 3 + 16 + 4 + 2
+
+
+def test_a_vector_for_every_bag_and_dimm_is_read_back():
+    system = system_of(dimms_per_channel=2, ranks_per_dimm=1)
+    trace = trace_of([(4000, 64)], [(0, [list(range(0, 4000, 50))] * 3 + [[]])])
+    placed = placed_on(system, trace)
+    assert set(placed.rank.tolist()) == {0, 1}
+    result = recnmp.run(trace, placed, system, recnmp.Options())
+    # 3 bags of 2 partial sums of 4 bursts of 4 clocks, and a turnaround for each DIMM
+    assert clocks(result, system)["return"] == 3 * 2 * 4 * 4 + 2 * 2
+    assert result.details["host_add_ns"] == 3 * 4  # of the second DIMM's
+
+
+def test_delivery_waits_for_a_buffer_and_more_buffers_wait_less():
+    # every packet reads rows of one bank, far slower than packets are sent
+    trace = trace_of(TABLE, [(0, [[k * 64 % 1000] * 2 for k in range(16)])])
+    system = system_of(ranks_per_dimm=1, refresh="off")
+    took = [cycles(trace, system, poolings_per_packet=1, packets_in_flight=n) for n in (1, 2, 64)]
+    assert took[0] > took[1] > took[2]
+
+
+def test_a_wider_window_finds_more_open_rows():
+    system = system_of(ranks_per_dimm=1, refresh="off")
+    pages = range(0, 6400, 64)
+    at = placed_on(system, trace_of([(6400, 16)], [(0, [list(pages)])]))
+    there = np.flatnonzero(at.flat_bank == at.flat_bank[0])[:2]
+    assert at.row[there[0]] != at.row[there[1]]
+    # two rows of one bank in turn: in order every read is a conflict
+    trace = trace_of([(6400, 16)], [(0, [[pages[there[n % 2]] + n // 2 for n in range(64)]])])
+    placed = placed_on(system, trace)
+    runs = [
+        recnmp.run(trace, placed, system, recnmp.Options(reorder_window=window)).memory for window in (1, 32)
+    ]
+    assert runs[0]["row_conflicts"] == 63
+    assert runs[1]["row_hits"] > runs[0]["row_hits"]
+    assert runs[1]["cycles"] < runs[0]["cycles"]
+
+
+def test_staggered_ranks_refresh_one_after_the_other():
+    spec = spec_with(nREFI=800, nRFC=90)
+    system = system_of(spec=spec, dimms_per_channel=2, refresh="staggered", audit=True)
+    trace = trace_of([(100_000, 16)], [(0, [list(range(0, 100_000, 100))] * 2)])
+    result = recnmp.run(trace, placed_on(system, trace), system, recnmp.Options())
+    first = [int(log.cycle[log.command == 4][0]) for _, log in result.commands]
+    assert first == sorted(first)
+    for rank, cycle in enumerate(first):
+        assert 0 <= cycle - 200 * (rank + 1) < 150  # due, and what had to be closed before
+
+
+@pytest.mark.parametrize(
+    ("mapping", "over"),
+    [
+        ("RoBaBgChCoRa", "ranks"),
+        ("RoBaBgRaCoCh", "channels"),
+        ("RoBaRaChCoBgCo1", "banks"),
+        ("ChRaBaBgCoRo", "rows"),
+    ],
+)
+def test_a_mapping_that_spreads_an_entry_is_an_error(mapping, over):
+    system = system_of(mapping=mapping, channels=2)
+    trace = some_trace(dims=(64,))
+    with pytest.raises(ConfigError, match=f"{mapping} spreads an entry over {over}"):
+        cycles(trace, system)
+
+
+def test_a_mapping_may_spread_neighbouring_entries():
+    assert cycles(some_trace(dims=(16,)), system_of(mapping="RoBaBgCoChRa", channels=2)) > 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"poolings_per_packet": 17},
+        {"poolings_per_packet": 0},
+        {"reorder_window": 0},
+        {"packets_in_flight": 0},
+        {"instructions_per_burst": 0},
+        {"adder_cycles": -1},
+        {"pipeline_cycles": 1.5},
+        {"host_add_ns_per_burst": -1.0},
+        {"speed": 2},
+    ],
+)
+def test_options_out_of_range_are_refused(wrong):
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        recnmp.Options(**wrong)
