@@ -1,0 +1,15 @@
+"""The command line: parsing and printing, nothing else.
+
+Standard output carries the result alone. Exit codes: 0 done, 1 the run failed, 2 what was asked cannot be
+done, 130 interrupted. Everything but click is imported by the command that needs it: help answers at once.
+"""
+
+from recnmp.cli import simulate, trace
+from recnmp.cli._base import cli
+
+__all__ = ["cli", "main", "simulate", "trace"]
+
+
+def main() -> None:
+    """Run the command line; the entry point of the ``recnmp`` program."""
+    cli(prog_name="recnmp")
