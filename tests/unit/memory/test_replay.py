@@ -38,7 +38,7 @@ def test_a_controller_that_cannot_be_is_an_error(options, message):
         ("bank", "RD", "ACT"),
         ("bank", "WR", "REF"),
         ("bank", "REF", "PREA"),
-        ("rank", "PRE", "PRE"),
+        ("other_rank", "PRE", "PRE"),
         ("rank", "ACT", "RD"),
         ("bank_group", "RD", "PRE"),
         ("other_rank", "ACT", "ACT"),
