@@ -25,6 +25,8 @@ _REACH: dict[str, tuple[int, ...]] = {
     "other_rank": (3,),
 }
 
+_Command = Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"]
+
 REQUIRED_TIMINGS = ("nBL", "nCL", "nCWL", "nRCD", "nRP", "nRFC", "nREFI")
 """Timings that the model reads by name; all others only matter through the constraints."""
 
@@ -42,13 +44,15 @@ class Constraint(BaseModel):
     """``before`` may follow ``after`` no earlier than ``wait`` clocks, where both fall into ``scope``.
 
     With ``window`` n the rule holds against the n-th last ``after`` command of the rank (nFAW: n = 4).
+    Scope ``channel`` states the clocks for which ``after`` occupies the command bus; without such a row a
+    command takes one clock.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    scope: Literal["bank", "bank_group", "rank", "other_rank"]
-    after: tuple[Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"], ...] = Field(min_length=1)
-    before: tuple[Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"], ...] = Field(min_length=1)
+    scope: Literal["bank", "bank_group", "rank", "other_rank", "channel"]
+    after: tuple[_Command, ...] = Field(min_length=1)
+    before: tuple[_Command, ...] = Field(min_length=1)
     wait: str
     window: Annotated[int, Field(ge=1)] = 1
 
@@ -93,6 +97,8 @@ class DramSpec(BaseModel):
             _ = evaluate(row.wait, self.cycles)
             if row.window > 1 and (row.scope, row.after, row.before) != ("rank", ("ACT",), ("ACT",)):
                 raise ValueError("a window is understood for ACT to ACT within a rank only")
+            if row.scope == "channel" and set(row.before) != set(COMMANDS):
+                raise ValueError(f"scope channel is the command bus: before must list {', '.join(COMMANDS)}")
         if sum(row.window > 1 for row in self.constraints) > 1:
             raise ValueError("more than one window constraint")
         return self
@@ -124,12 +130,21 @@ class DramSpec(BaseModel):
         gaps = np.zeros((len(COMMANDS), len(COMMANDS), len(SCOPES)), np.int64)
         for row in self.constraints:
             wait = evaluate(row.wait, self.cycles)
-            for after in row.after if row.window == 1 else ():
+            for after in row.after if row.window == 1 and row.scope != "channel" else ():
                 for before in row.before:
                     for scope in _REACH[row.scope]:
                         cell = COMMANDS.index(after), COMMANDS.index(before), scope
                         gaps[cell] = max(gaps[cell], wait)
         return gaps
+
+    @cached_property
+    def bus_cycles(self) -> NDArray[np.int64]:
+        """Clocks for which each command occupies the command bus, shape (commands,)."""
+        cycles = np.ones(len(COMMANDS), np.int64)
+        for row in self.constraints:
+            if row.scope == "channel":
+                cycles[[COMMANDS.index(name) for name in row.after]] = evaluate(row.wait, self.cycles)
+        return cycles
 
     @cached_property
     def act_window(self) -> tuple[int, int]:

@@ -64,6 +64,7 @@ class Histories:
             "bank": np.where(has_bank, group * banks + commands.bank, -1),
             "bank_group": np.where(has_bank, group, -1),
             "rank": commands.rank,
+            "channel": np.zeros(len(commands), np.int64),
         }
         self._built: dict[str, History] = {}
 

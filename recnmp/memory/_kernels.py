@@ -37,10 +37,10 @@ REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
 SLOT_FIELDS = 5
 # Controller.scalar: commands issued in 0 to 5, then
 HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED = 6, 7, 8, 9, 10
-NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END = (
-    11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22,
+NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE = (
+    11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22, 23,
 )  # fmt: skip
-SCALARS = 23
+SCALARS = 24
 COUNTS = 11
 # Work.ask, Work.fate and Work.group
 ARRIVE, LANE, REQUEST_ROW, COLUMN, WRITE, GROUP = 0, 1, 2, 3, 4, 5
@@ -65,6 +65,8 @@ class Rules(NamedTuple):
     own: np.ndarray  # (6, 6) clocks from X to Y in the same bank, or rank for PREA and REF
     wide: np.ndarray  # (4, 4, B, B) clocks from X in bank i to Y in bank j of the same rank
     other: np.ndarray  # (4, 4) clocks from X to Y in another rank
+    bus: np.ndarray  # (6,) clocks of each command on the command bus
+    spaced_pre: int  # PREs of a rank keep a distance
     act_window: int
     act_window_wait: int
     read_latency: int  # RD label to last data beat
@@ -105,19 +107,14 @@ def controller(controllers, u):
 
 
 @inlined
-def _log(c, log, t, command, lane, row, column, request):
+def _put(rules, c, log, t, command, lane, row, column, request):
+    """Put a command on the bus at label ``t``."""
     c.scalar[command] += 1
+    c.scalar[BUS_FREE] = t + rules.bus[command]
     if len(log):
-        n = c.scalar[LOGGED]
-        log[n, 0], log[n, 1], log[n, 2], log[n, 3], log[n, 4], log[n, 5] = (
-            t,
-            command,
-            lane,
-            row,
-            column,
-            request,
-        )
-        c.scalar[LOGGED] = n + 1
+        entry = log[c.scalar[LOGGED]]
+        entry[0], entry[1], entry[2], entry[3], entry[4], entry[5] = t, command, lane, row, column, request
+        c.scalar[LOGGED] += 1
 
 
 @inlined
@@ -254,7 +251,7 @@ def _issue_row(rules, c, w, log, i, t):
     base = rank * rules.banks
     bank = lane - base
     if c.lane[ROW, lane] >= 0:
-        _log(c, log, t, PRE, lane, -1, -1, i)
+        _put(rules, c, log, t, PRE, lane, -1, -1, i)
         if w.fate[i, FIRST] == 0:
             w.fate[i, FIRST] = CONFLICTS
         c.lane[ROW, lane] = -1
@@ -262,10 +259,16 @@ def _issue_row(rules, c, w, log, i, t):
         c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PRE, ACT])
         c.lane[ROW_AT, lane] = c.lane[ACT, lane]
         c.lane[CLOSED, lane] = 0
+        c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[PRE, PREA])
         c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PRE, REF])
+        if rules.spaced_pre:
+            for j in range(base, base + rules.banks):
+                c.lane[PRE, j] = max(c.lane[PRE, j], t + rules.wide[PRE, PRE, bank, j - base])
+                if c.lane[ROW, j] >= 0:
+                    c.lane[ROW_AT, j] = c.lane[PRE, j]
         _find_candidates(rules, c, lane)
         return
-    _log(c, log, t, ACT, lane, w.ask[i, REQUEST_ROW], -1, i)
+    _put(rules, c, log, t, ACT, lane, w.ask[i, REQUEST_ROW], -1, i)
     if w.fate[i, FIRST] == 0:
         w.fate[i, FIRST] = MISSES
     c.lane[ROW, lane] = w.ask[i, REQUEST_ROW]
@@ -309,7 +312,7 @@ def _issue_column(rules, c, w, log, u, i, t):
     bank = lane - base
     write = w.ask[i, WRITE]
     command = WR if write else RD
-    _log(c, log, t, command, lane, c.lane[ROW, lane], w.ask[i, COLUMN], i)
+    _put(rules, c, log, t, command, lane, c.lane[ROW, lane], w.ask[i, COLUMN], i)
     if w.fate[i, FIRST] == 0:
         w.fate[i, FIRST] = HITS
     c.scalar[w.fate[i, FIRST]] += 1
@@ -350,7 +353,7 @@ def _refresh_head(rules, c, log, t, issue):
     if c.rank[OPEN_BANKS, rank]:
         if not issue:
             return NEVER if c.rank[OPENED_BANKS, rank] else c.rank[PREA_READY, rank]
-        _log(c, log, t, PREA, base, -1, -1, -1)
+        _put(rules, c, log, t, PREA, base, -1, -1, -1)
         c.rank[OPEN_BANKS, rank] = 0
         for lane in range(base, base + rules.banks):
             c.lane[ROW, lane] = -1
@@ -362,7 +365,7 @@ def _refresh_head(rules, c, log, t, issue):
         return t
     if not issue:
         return c.rank[REF_READY, rank]
-    _log(c, log, t, REF, base, -1, -1, -1)
+    _put(rules, c, log, t, REF, base, -1, -1, -1)
     for lane in range(base, base + rules.banks):
         c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[REF, ACT])
         c.lane[ROW_AT, lane] = c.lane[ACT, lane]
@@ -470,12 +473,13 @@ def advance(rules, controllers, w, log, u, visible, group):
         if s[REFRESH_DUE] <= now:
             _queue_refreshes(rules, c, now)
         head = NEVER
+        free = max(now, s[BUS_FREE])
         if s[FIFO_LEN]:
-            best = _select_opened(rules, c, now)
-            head = max(_refresh_head(rules, c, log, now, False), now)
+            best = _select_opened(rules, c, free)
+            head = max(_refresh_head(rules, c, log, free, False), free)
         else:
-            best = _decide(rules, c, now)
-        at = NEVER if best >= NO_KEY else now + (best >> WAIT_SHIFT)
+            best = _decide(rules, c, free)
+        at = NEVER if best >= NO_KEY else free + (best >> WAIT_SHIFT)
         event = s[REFRESH_DUE]
         if s[NEXT] < visible and not refused and _has_room(rules, c, w, s[NEXT]):
             event = min(event, max(w.ask[s[NEXT], ARRIVE], now) + 1)

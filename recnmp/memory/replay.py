@@ -25,8 +25,8 @@ POLICIES = ("frfcfs", "frfcfs_rowhit")
 REFRESHES = ("off", "simultaneous", "staggered")
 
 # commands that the engine can keep waiting after ACT, PRE, RD, WR, REF and PREA
-_SPACED = ({0, 1, 2, 3, 4, 5}, {0, 4}, {1, 2, 3, 5}, {1, 2, 3, 5}, {0, 4}, {0, 4})
-_WIDE = {(0, 0), (2, 2), (2, 3), (3, 2), (3, 3)}  # command pairs the engine spaces over a whole rank
+_SPACED = ({0, 1, 2, 3, 4, 5}, {0, 1, 4, 5}, {1, 2, 3, 5}, {1, 2, 3, 5}, {0, 4}, {0, 4})
+_WIDE = {(0, 0), (1, 1), (2, 2), (2, 3), (3, 2), (3, 3)}  # command pairs the engine spaces over a whole rank
 _ELSEWHERE = {(2, 2), (2, 3), (3, 2), (3, 3)}  # and over the ranks of a channel
 
 
@@ -127,6 +127,8 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         own=gaps[:, :, 0].copy(),
         wide=np.ascontiguousarray(gaps[:4, :4][:, :, relation]),
         other=gaps[:4, :4, 3].copy(),
+        bus=spec.bus_cycles,
+        spaced_pre=int(gaps[kernel.PRE, kernel.PRE].any()),
         act_window=window,
         act_window_wait=window_wait,
         read_latency=cycles["nCL"] + cycles["nBL"],

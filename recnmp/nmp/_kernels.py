@@ -85,7 +85,7 @@ def run_channel(rules, controllers, work, logs, stream, fixed, held, given, arri
             if held[rank, (given[rank, PACKETS] - 1) % fixed.buffers] != p:
                 held[rank, given[rank, PACKETS] % fixed.buffers] = p
                 given[rank, PACKETS] += 1
-        arrived[p] = begin + (end - first) * fixed.window // fixed.per_window
+        arrived[p] = begin + -(-(end - first) * fixed.window // fixed.per_window)
         totals[DELIVERY] += arrived[p] - bus
         bus = arrived[p]
     totals[FINISH] = bus

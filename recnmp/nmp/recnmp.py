@@ -14,7 +14,7 @@ register-file ports, refresh of the host's timing view.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -22,13 +22,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from recnmp.cache.filter import cache_hits
-from recnmp.errors import ConfigError, RecnmpError
-from recnmp.memory import _kernels as memory_kernel
-from recnmp.memory.commands import Commands
-from recnmp.memory.replay import Timeline, commands_of, make_controllers, make_rules, make_work, timeline
-from recnmp.memory.requests import Requests
+from recnmp.errors import ConfigError
+from recnmp.memory.replay import Timeline
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import SlsRun, System, sorted_by
+from recnmp.nmp.channel import Channel, Sent, Units, run_channel
 from recnmp.nmp.packet import (
     INSTRUCTION_BITS,
     MAX_POOLINGS,
@@ -76,36 +74,6 @@ class Options(BaseModel):
     )
 
 
-@dataclass(frozen=True)
-class _Sent:
-    """Where every lookup's instruction goes; L lookups, N bursts, P packets.
-
-    Attributes:
-        packet: packet of each lookup, shape (L,).
-        bag: bag of each lookup counted from the trace's first, shape (L,).
-        channel, rank, dimm: of each lookup, shape (L,); rank and dimm are within the channel.
-        vector_bursts: bursts of each lookup's vector, shape (L,).
-        hit: bursts that the RankCache answers, shape (N,).
-    """
-
-    packet: NDArray[np.int64]
-    bag: NDArray[np.int64]
-    channel: NDArray[np.int32]
-    rank: NDArray[np.int32]
-    dimm: NDArray[np.int32]
-    vector_bursts: NDArray[np.int64]
-    hit: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Channel:
-    """What one channel did."""
-
-    timeline: Timeline
-    totals: NDArray[np.int64]
-    commands: tuple[Commands, ...]
-
-
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
     """Offload every lookup of ``trace``, batches back to back.
 
@@ -115,10 +83,10 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
     sent = _send(trace, placed, system, packet)
     packets = _encode(trace, placed, system, sent, first_bag)
+    units = _units(options, system, weighted=trace.weight is not None)
     with ThreadPoolExecutor(system.memory.channels) as pool:
-        jobs = [pool.submit(_run_channel, c, sent, placed, system, options, trace.weight is not None)
-                for c in range(system.memory.channels)]  # fmt: skip
-        channels = [job.result() for job in jobs]
+        run_one = partial(run_channel, sent=sent, placed=placed, system=system, units=units)
+        channels = list(pool.map(run_one, range(system.memory.channels)))
     cycles = max(int(c.totals[kernel.FINISH]) for c in channels)
     adds, last_adds = _host_adds(sent)
     host_add_ns = adds * options.host_add_ns_per_burst
@@ -129,7 +97,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     )
     unit = sent.channel * system.ranks_per_channel + sent.rank
     details = {
-        "packets": len(first_bag),
+        "packets": sum(channel.packets for channel in channels),
         "instructions": trace.lookups,
         "instruction_bits": INSTRUCTION_BITS,
         "rank_load_imbalance": _imbalance(np.zeros_like(sent.packet), unit, system),
@@ -149,7 +117,22 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     return SlsRun(ns, _statistics(channels, system, cycles), details, packets, commands)
 
 
-def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[np.int64]) -> _Sent:
+def _units(options: Options, system: System, weighted: bool) -> Units:
+    adders = 1 + (system.memory.ranks_per_dimm - 1).bit_length()  # the rank's own, then the DIMM's tree
+    fixed = kernel.Fixed(
+        per_window=options.instructions_per_burst,
+        window=system.spec.cycles["nBL"],
+        buffers=options.packets_in_flight,
+        cache_latency=options.rank_cache_cycles if system.cache.rank else 0,
+        after_last_burst=options.pipeline_cycles
+        + options.adder_cycles * adders
+        + options.multiplier_cycles * weighted
+        + system.spec.cycles["nCL"],
+    )
+    return Units(options.reorder_window, options.header_bursts_per_dimm, fixed)
+
+
+def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[np.int64]) -> Sent:
     first, lookup = placed.first[:-1], placed.lookup
     channel, rank = placed.channel[first], placed.rank[first]
     parts = {"channels": placed.channel, "ranks": placed.rank, "banks": placed.flat_bank, "rows": placed.row}
@@ -161,7 +144,7 @@ def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[n
             )
     bag = (trace.bag - np.uint32(trace.calls.first_bag[0])).astype(np.int64)
     dimm = (rank // system.memory.ranks_per_dimm).astype(np.int32)
-    return _Sent(
+    return Sent(
         packet[bag], bag, channel, rank, dimm, np.diff(placed.first), _rank_cache_hits(placed, system)
     )
 
@@ -182,7 +165,7 @@ def _rank_cache_hits(placed: PlacedLookups, system: System) -> NDArray[np.bool_]
 
 
 def _encode(
-    trace: Trace, placed: PlacedLookups, system: System, sent: _Sent, first_bag: NDArray[np.int64]
+    trace: Trace, placed: PlacedLookups, system: System, sent: Sent, first_bag: NDArray[np.int64]
 ) -> Packets:
     """Encode one instruction per lookup; its address is the burst number within the channel."""
     org, first = system.spec.organization, placed.first[:-1]
@@ -207,106 +190,7 @@ def _encode(
     return Packets(words, sent.channel, sent.packet, first_bag)
 
 
-def _run_channel(
-    c: int, sent: _Sent, placed: PlacedLookups, system: System, options: Options, weighted: bool
-) -> _Channel:
-    spec, ranks = system.spec, system.ranks_per_channel
-    mine = np.flatnonzero(sent.channel == c)
-    present, packet = np.unique(sent.packet[mine], return_inverse=True)
-    requests, first_request, missed = _requests(mine, packet, len(present), sent, placed, system)
-    stream = kernel.Stream(
-        np.searchsorted(packet, np.arange(len(present) + 1)),
-        sent.rank[mine].astype(np.int64),
-        first_request,
-        missed,
-        *_bus_cycles(mine, packet, len(present), sent, system, options),
-    )
-    # the rank unit holds whole instructions, the controller bursts
-    window = options.reorder_window * int(sent.vector_bursts.max(initial=1))
-    controller = system.controller(1, window)
-    rules = make_rules(spec, controller, has_writes=False)
-    fixed = kernel.Fixed(
-        per_window=options.instructions_per_burst,
-        window=spec.cycles["nBL"],
-        buffers=options.packets_in_flight,
-        cache_latency=options.rank_cache_cycles if system.cache.rank else 0,
-        after_last_burst=options.pipeline_cycles
-        + options.adder_cycles * (1 + (system.memory.ranks_per_dimm - 1).bit_length())
-        + options.multiplier_cycles * weighted
-        + spec.cycles["nCL"],
-    )
-    room = 4 * int(np.diff(requests.start).max(initial=0)) + 4096 if system.memory.audit else 0
-    while True:
-        controllers = make_controllers(rules, controller.refresh, requests.start, turns=ranks)
-        work = make_work(requests)
-        logs = np.zeros((ranks, room, 6), np.int64)
-        totals, arrived = np.zeros(4, np.int64), np.zeros(len(present), np.int64)
-        held = np.full((ranks, options.packets_in_flight), -1, np.int64)
-        given = np.zeros((ranks, 2), np.int64)
-        given[:, kernel.VISIBLE] = requests.start[:-1]
-        code = kernel.run_channel(rules, controllers, work, logs, stream, fixed, held, given, arrived, totals)
-        if code != memory_kernel.NO_SPACE:
-            break
-        room *= 2
-    if code != memory_kernel.DONE:
-        raise RecnmpError("a rank unit stopped before its last request; please report this configuration")
-    commands = tuple(commands_of(logs[u], controllers, spec, u) for u in range(ranks)) if room else ()
-    return _Channel(timeline(controllers, work), totals, commands)
-
-
-def _requests(
-    mine: NDArray[np.int64],
-    packet: NDArray[np.int64],
-    packets: int,
-    sent: _Sent,
-    placed: PlacedLookups,
-    system: System,
-) -> tuple[Requests, NDArray[np.int64], NDArray[np.int64]]:
-    """Return a channel's DRAM requests sorted by rank, each instruction's first one and their numbers."""
-    in_channel = np.full(len(sent.channel), -1, np.int64)
-    in_channel[mine] = np.arange(len(mine))
-    lookup = placed.lookup
-    burst = np.flatnonzero(~sent.hit & (in_channel[lookup] >= 0))
-    order, start = sorted_by(placed.rank[burst], system.ranks_per_channel)
-    burst = burst[order]
-    instruction = in_channel[lookup[burst]]
-    missed = np.bincount(instruction, minlength=len(mine))
-    first_request = np.zeros(len(mine), np.int64)
-    first_request[instruction[::-1]] = np.arange(len(burst))[::-1]
-    requests = Requests(
-        start,
-        np.zeros(len(burst), np.int64),  # delivery sets it
-        placed.flat_bank[burst],
-        placed.row[burst],
-        placed.column[burst],
-        np.zeros(len(burst), np.uint8),
-        packet[instruction].astype(np.int32),
-        packets,
-    )
-    return requests, first_request, missed
-
-
-def _bus_cycles(
-    mine: NDArray[np.int64],
-    packet: NDArray[np.int64],
-    packets: int,
-    sent: _Sent,
-    system: System,
-    options: Options,
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the clocks of each packet's configuration writes and of its result reads, shapes (P,)."""
-    cycles, dimms = system.spec.cycles, system.memory.dimms_per_channel
-    _, at = np.unique(packet * dimms + sent.dimm[mine], return_index=True)
-    dimms_used = np.bincount(packet[at], minlength=packets)
-    _, at = np.unique(sent.bag[mine] * dimms + sent.dimm[mine], return_index=True)
-    vectors = np.bincount(packet[at], weights=sent.vector_bursts[mine][at], minlength=packets).astype(
-        np.int64
-    )
-    header = dimms_used * options.header_bursts_per_dimm * cycles["nBL"]
-    return header, vectors * cycles["nBL"] + dimms_used * cycles.get("nRTRS", 0)
-
-
-def _host_adds(sent: _Sent) -> tuple[int, int]:
+def _host_adds(sent: Sent) -> tuple[int, int]:
     """Return the bursts the host adds across DIMMs and channels: in all, and for the last packet."""
     parts = (int(sent.dimm.max(initial=0)) + 1) * (int(sent.channel.max(initial=0)) + 1)
     part = sent.channel * (int(sent.dimm.max(initial=0)) + 1) + sent.dimm
@@ -329,7 +213,7 @@ def _imbalance(packet: NDArray[np.int64], unit: NDArray[np.int32], system: Syste
     return float(loads.max(axis=1).sum() * units / loads.sum())
 
 
-def _statistics(channels: list[_Channel], system: System, cycles: int) -> dict[str, object]:
+def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[str, object]:
     """Add up the ranks' DRAM figures; rates are over the whole run, delivery and results included."""
     totals: dict[str, int] = {}
     latency = 0.0

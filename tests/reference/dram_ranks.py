@@ -79,6 +79,8 @@ class Device:
                 return [self.ranks[rank].groups[group]]
             case "rank":
                 return [self.ranks[rank]]
+            case "channel":
+                return self.ranks
         return [other for number, other in enumerate(self.ranks) if number != rank]
 
     def earliest(self, name: str, rank: int, group: int = -1, bank: int = -1) -> int:

@@ -6,6 +6,7 @@ otherwise the oldest result when that is ready. Each rank decodes its own comman
 rank that is offered a packet's bursts, less those its cache holds, from the clock their instruction arrives.
 """
 
+import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from math import ceil, log2
@@ -165,7 +166,10 @@ class Channel:
             self.ranks[instruction.rank].offered.extend(
                 (at, request, packet) for request in instruction.misses
             )
-            packet.arrived = at
+        # the bus is busy to the end of the clock in which the last instruction arrives
+        packet.arrived = begin + math.ceil(
+            len(packet.instructions) * burst / self.options.instructions_per_burst
+        )
         for rank in packet.ranks:
             self.holds[rank].append(number)
         self.sent += 1
