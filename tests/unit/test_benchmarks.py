@@ -1,0 +1,38 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from reference.traffic import JITTED
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+@pytest.mark.parametrize(
+    ("script", "size"), [("dram_engine.py", "--requests"), ("recnmp_ranks.py", "--lookups")]
+)
+def test_a_benchmark_runs_and_gives_a_rate_for_every_case(script, size):
+    command = [sys.executable, script, size, "500", "--repeats", "2", "--json"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["machine"]["repeats"] == 2
+    assert len({result["case"] for result in document["results"]}) == len(document["results"]) >= 12
+    assert all(0 < result["median"] <= result["best"] for result in document["results"])
+
+
+@pytest.mark.parametrize("script", ["dram_engine.py", "recnmp_ranks.py"])
+def test_the_first_call_of_a_process_can_be_timed_alone(script):
+    done = subprocess.run(
+        [sys.executable, script, "--first-call"], cwd=FOLDER, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) > 0
+
+
+def test_a_benchmark_of_nothing_is_refused():
+    command = [sys.executable, "dram_engine.py", "--requests", "0"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "at least 1" in done.stderr
