@@ -64,6 +64,7 @@ def parse_mapping(name: str, sizes: Sizes) -> Mapping:
     """Read a mapping such as ``RoBaBgRaChCo``: fields from most to least significant bit.
 
     A number behind a field fixes the bits of that piece; the one piece without a number takes the bits left.
+    A field of one value, such as the channel of a system with one, need not be named.
     Raises ConfigError for unknown, missing or repeated fields and for pieces larger than their field.
     """
     tokens = re.findall(r"([A-Z][a-z])(\d*)", name)
@@ -71,7 +72,8 @@ def parse_mapping(name: str, sizes: Sizes) -> Mapping:
         raise ConfigError(f"mapping {name!r} is not a list of {', '.join(FIELDS)}")
     total = {field: sizes[field].bit_length() - 1 for field in FIELDS}
     for field in FIELDS:
-        if [digits for token, digits in tokens if token == field].count("") != 1:
+        named = [digits for token, digits in tokens if token == field].count("")
+        if named > 1 or (named == 0 and total[field]):
             raise ConfigError(f"mapping {name!r} must name {field} exactly once without a number")
     for field, _ in tokens:
         if field not in FIELDS:

@@ -61,6 +61,19 @@ def test_a_field_of_one_value_takes_no_bit():
     assert not mapping.decode(np.array([(1 << 15) - 1]))["Ra"].any()
 
 
+def test_a_field_of_one_value_need_not_be_named():
+    short = parse_mapping("RoBaBgCo", SIZES | {"Ch": 1, "Ra": 1})
+    assert short.pieces == tuple(
+        piece
+        for piece in parse_mapping("RoBaBgRaCoCh", SIZES | {"Ch": 1, "Ra": 1}).pieces
+        if piece[0] not in ("Ch", "Ra")
+    )
+    with pytest.raises(ConfigError, match="must name Ra exactly once"):
+        parse_mapping("RoBaBgCo", SIZES | {"Ch": 1})
+    with pytest.raises(ConfigError, match="must name Ra exactly once"):
+        parse_mapping("RoBaBgRaRaCo", SIZES | {"Ch": 1, "Ra": 1})
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

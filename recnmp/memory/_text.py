@@ -1,0 +1,149 @@
+"""Words and numbers of large text files, by the million lines, with the number of every line kept.
+
+A file is read in blocks of whole lines; gzip is recognised by its first bytes. Words are what white space
+separates; lines without a word are skipped.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.errors import ConfigError
+
+Bytes = NDArray[np.uint8]
+Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+BLOCK_BYTES = 1 << 20
+_LONGEST = {10: 18, 16: 16}  # digits that surely fit 64 bits, by base
+_DIGIT = np.full(256, 255, np.uint8)
+for _value, _letters in enumerate(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]):
+    _DIGIT[ord(_letters)] = _value
+for _value, _letters in enumerate(["aA", "bB", "cC", "dD", "eE", "fF"], 10):
+    _DIGIT[[ord(letter) for letter in _letters]] = _value
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The lines of a block that have words, N of them, ``width`` words each up to the first that has not.
+
+    Attributes:
+        text: the characters, shape (characters,).
+        number: line number in the file, counted from 1, shape (N,).
+        start: where each word begins, shape (N, width).
+        end: where each word ends, shape (N, width).
+        odd: number of the first line with more or fewer words, None where all have ``width``.
+    """
+
+    text: Bytes
+    number: Index
+    start: Index
+    end: Index
+    odd: int | None
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def head(self, n: int) -> "Lines":
+        """Return the first ``n`` lines; all when there are fewer."""
+        odd = self.odd if n > len(self) else None
+        return Lines(self.text, self.number[:n], self.start[:n], self.end[:n], odd)
+
+
+def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Yield ``(number of its first line, whole lines)`` for a text file, plain or gzip.
+
+    Raises ConfigError for a file that does not exist, damaged gzip, and a line longer than a block.
+    """
+    try:
+        with path.open("rb") as raw:
+            packed = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            if packed:
+                with gzip.open(raw) as unpacked:
+                    yield from _blocks(path, unpacked, size)  # type: ignore[arg-type]
+            else:
+                yield from _blocks(path, raw, size)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such trace file") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise ConfigError(f"{path}: damaged gzip file: {error}") from None
+
+
+def _blocks(path: Path, file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
+    line, rest = 1, b""
+    while piece := file.read(size):
+        whole, newline, tail = (rest + piece).rpartition(b"\n")
+        rest = tail
+        if newline:
+            yield line, whole + newline
+            line += whole.count(b"\n") + 1
+        elif len(rest) > size:
+            raise ConfigError(f"{path}:{line}: a line of more than {size:,} characters; is this a trace?")
+    if rest:
+        yield line, rest + b"\n"
+
+
+def split_lines(first: int, block: bytes, width: int) -> Lines:
+    """Find the words of ``block``, whose first line has number ``first``."""
+    text = np.frombuffer(b"\n" + block, np.uint8)
+    word = text > ord(" ")
+    edge = np.flatnonzero(word[1:] != word[:-1]) + 1
+    start, end = edge[::2], edge[1::2]
+    words = np.diff(np.searchsorted(start, np.flatnonzero(text == ord("\n"))))
+    line = np.flatnonzero(words)
+    wrong = words[line] != width
+    odd = int(wrong.argmax()) if wrong.any() else None
+    n = len(line) if odd is None else odd
+    shape = (n, width)
+    return Lines(
+        text,
+        line[:n] + first,
+        start[: n * width].reshape(shape),
+        end[: n * width].reshape(shape),
+        None if odd is None else int(line[odd]) + first,
+    )
+
+
+def line_of(first: int, block: bytes, number: int) -> str:
+    """Return line ``number`` of a block as text, shortened to what fits a message."""
+    text = block.split(b"\n", number - first + 1)[number - first].strip().decode("utf-8", "replace")
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def is_word(text: Bytes, start: Index, end: Index, word: str) -> Mask:
+    """Return which words equal ``word``, shape as ``start``."""
+    same: Mask = end - start == len(word)
+    for k, letter in enumerate(word):
+        same &= text[np.minimum(start + k, len(text) - 1)] == ord(letter)
+    return same
+
+
+def has_prefix(text: Bytes, start: Index, end: Index) -> Mask:
+    """Return which words begin with ``0x`` or ``0X`` and go on."""
+    found: Mask = (end - start > 2) & (text[start] == ord("0")) & (text[start + 1] | 32 == ord("x"))
+    return found
+
+
+def numbers(text: Bytes, start: Index, end: Index, base: int) -> tuple[NDArray[np.uint64], Mask]:
+    """Return the value of every word in ``base`` 10 or 16, and which words are no such number.
+
+    A number of more than 18 decimal or 16 hexadecimal digits counts as none.
+    """
+    longest = int((end - start).max(initial=0))
+    bad = (end - start > _LONGEST[base]) | (end <= start)
+    value = np.zeros(len(start), np.uint64)
+    weight = np.uint64(1)
+    for k in range(min(longest, _LONGEST[base])):
+        at = end - 1 - k
+        digit = np.where(at >= start, _DIGIT[text[np.maximum(at, 0)]], np.uint8(0))
+        bad |= digit >= base
+        value += digit * weight
+        weight *= np.uint64(base) if k + 1 < _LONGEST[base] else np.uint64(1)
+    return value, bad

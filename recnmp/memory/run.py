@@ -1,0 +1,202 @@
+"""One memory system replaying one trace of DRAM requests: the DRAM engine alone.
+
+Channels work independently of one another: each is offered its own requests in order, one per clock, however
+full another channel's queue is.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp._registry import did_you_mean, library_names
+from recnmp.config.schema import MemoryConfig
+from recnmp.errors import ConfigError
+from recnmp.library.dram import DramSpec, load_standard
+from recnmp.memory.audit import audit
+from recnmp.memory.formats import MemoryTrace, read_memory_trace
+from recnmp.memory.replay import ControllerOptions, Timeline, replay
+from recnmp.memory.requests import Requests
+
+QUIRKS = ("ramulator-rd-wr-gap",)
+"""Departures from a standard that can be asked for. ``ramulator-rd-wr-gap``: a WR may follow a RD of another rank
+after nBL + nRTRS clocks as in Ramulator 2.1, though their bursts can then overlap on the data bus."""
+
+_LARGEST = 1024
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A memory system and how its controllers work.
+
+    Attributes:
+        standard: a file of ``library/standards``.
+        ranks: ranks of a channel, R, a power of two.
+        channels: channels, a power of two.
+        mapping: fields of an address from most to least significant bit.
+        policy: how a controller picks the next command.
+        refresh: ``off``, ``simultaneous`` or ``staggered``.
+        read_queue: reads that a controller can hold.
+        write_queue: writes that a controller can hold.
+        quirks: names of ``QUIRKS``.
+
+    Raises ConfigError for names and sizes that cannot be.
+    """
+
+    standard: str = "ddr4_2400"
+    ranks: int = 1
+    channels: int = 1
+    mapping: str = "RoBaBgRaCoCh"
+    policy: str = "frfcfs"
+    refresh: str = "simultaneous"
+    read_queue: int = 32
+    write_queue: int = 32
+    quirks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what the parts behind would not name as clearly."""
+        allowed = library_names("standards")
+        if self.standard not in allowed:
+            hint = did_you_mean(self.standard, allowed)
+            raise ConfigError(f"standard {self.standard!r} is not one of {', '.join(allowed)}{hint}")
+        for name in ("ranks", "channels"):
+            value = getattr(self, name)
+            if not 1 <= value <= _LARGEST or value & (value - 1):
+                raise ConfigError(f"{name} is {value}; it must be a power of two from 1 to {_LARGEST}")
+        for quirk in self.quirks:
+            if quirk not in QUIRKS:
+                raise ConfigError(f"quirk {quirk!r} is not one of {', '.join(QUIRKS)}")
+        _ = self.controller
+
+    @cached_property
+    def spec(self) -> DramSpec:
+        """The standard as published."""
+        return load_standard(self.standard)
+
+    @cached_property
+    def spec_with_quirks(self) -> DramSpec:
+        """The standard as the engine is to follow it."""
+        return with_colliding_writes(self.spec) if self.quirks else self.spec
+
+    @property
+    def memory(self) -> MemoryConfig:
+        """The memory system as placement knows it."""
+        return MemoryConfig(channels=self.channels, ranks_per_dimm=self.ranks, mapping=self.mapping)
+
+    @property
+    def controller(self) -> ControllerOptions:
+        """The controllers' options."""
+        return ControllerOptions(self.ranks, self.policy, self.refresh, self.read_queue, self.write_queue)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A trace and what became of it.
+
+    Attributes:
+        trace: the requests in the order of the file, L of them.
+        order: number in the trace of each request of ``timeline``, shape (L,).
+        timeline: what the controllers did, one controller per channel.
+        document: the figures, as plain JSON data.
+        first_violations: the first few findings of the audit in words.
+    """
+
+    trace: MemoryTrace
+    order: NDArray[np.int64]
+    timeline: Timeline
+    document: dict[str, Any]
+    first_violations: tuple[str, ...]
+
+
+def with_colliding_writes(spec: DramSpec) -> DramSpec:
+    """Return ``spec`` with Ramulator 2.1's gap from RD to a WR of another rank, nBL + nRTRS.
+
+    Raises ConfigError for a standard that states no such gap.
+    """
+    document = spec.model_dump()
+    rows = [
+        row
+        for row in document["constraints"]
+        if (row["scope"], tuple(row["after"]), tuple(row["before"])) == ("other_rank", ("RD",), ("WR",))
+    ]
+    if not rows or "nRTRS" not in spec.cycles:
+        raise ConfigError(f"quirk {QUIRKS[0]!r} means nothing for {spec.name}")
+    for row in rows:
+        row["wait"] = "nBL + nRTRS"
+    return DramSpec.model_validate(document)
+
+
+def make_requests(trace: MemoryTrace, channels: int) -> tuple[Requests, NDArray[np.int64]]:
+    """Return the trace sorted by channel, and the number in the trace of each request, shape (L,)."""
+    order = np.argsort(trace.channel, kind="stable")
+    start = np.searchsorted(trace.channel[order], np.arange(channels + 1))
+    columns = (getattr(trace, name)[order] for name in ("arrive", "lane", "row", "column", "write"))
+    return Requests(start, *columns, np.zeros(len(trace), np.int32), 1), order
+
+
+def replay_trace(
+    path: Path,
+    kind: str,
+    setup: Setup,
+    *,
+    limit: int | None = None,
+    judge: bool = False,
+    record: bool = False,
+) -> Replayed:
+    """Replay the first ``limit`` requests (all when None) of the trace at ``path``.
+
+    Args:
+        path: the trace.
+        kind: its format, one of ``recnmp.memory.formats.FORMATS``.
+        setup: the memory system.
+        limit: requests read.
+        judge: re-check every command against the published standard.
+        record: keep the commands in the timeline, which judging does anyway.
+
+    Raises ConfigError for a trace or a setup that cannot be read or do not fit.
+    """
+    trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
+    requests, order = make_requests(trace, setup.channels)
+    timeline = replay(requests, setup.spec_with_quirks, setup.controller, record=record or judge)
+    reports = [
+        audit(setup.spec, setup.ranks, commands, refresh=setup.refresh)
+        for commands in (timeline.commands if judge else ())
+    ]
+    first = tuple(text for report in reports for text in report.first)
+    document = _described(path, kind, setup) | _figures(trace, timeline, setup)
+    document["audit_violations"] = sum(report.count for report in reports) if judge else None
+    return Replayed(trace, order, timeline, document, first)
+
+
+def _described(path: Path, kind: str, setup: Setup) -> dict[str, Any]:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {
+        "trace": str(path),
+        "trace_sha256": digest,
+        "format": kind,
+        "standard": setup.standard,
+        "channels": setup.channels,
+        "ranks": setup.ranks,
+        "mapping": setup.mapping,
+        "policy": setup.policy,
+        "refresh": setup.refresh,
+        "read_queue": setup.read_queue,
+        "write_queue": setup.write_queue,
+        "quirks": list(setup.quirks),
+    }
+
+
+def _figures(trace: MemoryTrace, timeline: Timeline, setup: Setup) -> dict[str, Any]:
+    writes = int(np.count_nonzero(trace.write))
+    figures = timeline.statistics(setup.spec, setup.channels)
+    return figures | {
+        "reads": len(trace) - writes,
+        "writes": writes,
+        "forwarded": timeline.counts["forwarded"],
+        "absorbed": timeline.counts["absorbed"],
+    }
