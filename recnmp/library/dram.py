@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recnmp._registry import PACKAGE
+from recnmp._registry import PACKAGE, library_names
 from recnmp.config import Document
 
 COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
@@ -186,5 +186,18 @@ def evaluate(expression: str, values: Mapping[str, int]) -> int:
 
 
 def load_standard(name: str) -> DramSpec:
-    """Read ``library/standards/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
-    return Document.read(PACKAGE / "library" / "standards" / f"{name}.yaml").validate(DramSpec)
+    """Read ``library/standards/<name>.yaml``; raises ConfigError with file and line for anything wrong in it.
+
+    A standard that ``extends`` another one states only what differs.
+    """
+    return _standard(name, ()).validate(DramSpec)
+
+
+def _standard(name: str, extended_by: tuple[str, ...]) -> Document:
+    document = Document.read(PACKAGE / "library" / "standards" / f"{name}.yaml")
+    base = document.data.get("extends")
+    if base is None:
+        return document
+    if not isinstance(base, str) or base in (name, *extended_by) or base not in library_names("standards"):
+        raise document.error(("extends",), f"cannot extend {base!r}", library_names("standards"))
+    return _standard(base, (name, *extended_by)).merged(document.without("extends"))
