@@ -21,6 +21,7 @@ from recnmp.memory.audit import audit
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
 from recnmp.memory.replay import ControllerOptions, Timeline, replay
 from recnmp.memory.requests import Requests
+from recnmp.units import cycles_to_ns
 
 QUIRKS = ("ramulator-rd-wr-gap",)
 """Departures from a standard that can be asked for. ``ramulator-rd-wr-gap``: a WR may follow a RD of another rank
@@ -134,8 +135,17 @@ def make_requests(trace: MemoryTrace, channels: int) -> tuple[Requests, NDArray[
     """Return the trace sorted by channel, and the number in the trace of each request, shape (L,)."""
     order = np.argsort(trace.channel, kind="stable")
     start = np.searchsorted(trace.channel[order], np.arange(channels + 1))
-    columns = (getattr(trace, name)[order] for name in ("arrive", "lane", "row", "column", "write"))
-    return Requests(start, *columns, np.zeros(len(trace), np.int32), 1), order
+    requests = Requests(
+        start,
+        trace.arrive[order],
+        trace.lane[order],
+        trace.row[order],
+        trace.column[order],
+        trace.write[order],
+        np.zeros(len(trace), np.int32),
+        1,
+    )
+    return requests, order
 
 
 def replay_trace(
@@ -194,7 +204,10 @@ def _described(path: Path, kind: str, setup: Setup) -> dict[str, Any]:
 def _figures(trace: MemoryTrace, timeline: Timeline, setup: Setup) -> dict[str, Any]:
     writes = int(np.count_nonzero(trace.write))
     figures = timeline.statistics(setup.spec, setup.channels)
+    tCK_ps = setup.spec.tCK_ps.value
     return figures | {
+        "time_ns": cycles_to_ns(timeline.cycles, tCK_ps),
+        "read_latency_avg_ns": cycles_to_ns(timeline.read_latency_avg_cycles, tCK_ps),
         "reads": len(trace) - writes,
         "writes": writes,
         "forwarded": timeline.counts["forwarded"],

@@ -1,0 +1,131 @@
+"""`memory replay`, `memory curve` and `memory compare`: the DRAM engine alone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from recnmp.cli._base import FILE, cli, json_option
+from recnmp.errors import RecnmpError
+
+_SETUP = (
+    click.option("--standard", default="ddr4_2400", show_default=True, help="See `recnmp list standards`."),
+    click.option("--ranks", type=click.IntRange(1), default=1, show_default=True, help="Ranks of a channel."),
+    click.option("--policy", default="frfcfs", show_default=True, help="frfcfs, frfcfs_rowhit, ..."),
+    click.option(
+        "--refresh", default="simultaneous", show_default=True, help="off, simultaneous or staggered."
+    ),
+    click.option(
+        "--read-queue", type=click.IntRange(1, 4096), default=32, show_default=True, help="Reads held."
+    ),
+    click.option(
+        "--write-queue", type=click.IntRange(1, 4096), default=32, show_default=True, help="Writes held."
+    ),
+)
+_TRACE = (
+    click.option(
+        "--format", "kind", required=True, metavar="F", help="Format of TRACE: ramulator, dramsim3 or recnmp."
+    ),
+    click.option(
+        "--mapping",
+        default="RoBaBgRaCoCh",
+        show_default=True,
+        help="Address fields from most to least significant bit: Ro row, Ba bank, Bg bank group, Ra rank, "
+        "Co column, Ch channel.",
+    ),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Replay the first N requests only."),
+    click.option(
+        "--quirk", "quirks", multiple=True, metavar="Q", help="Follow a peer's defect: ramulator-rd-wr-gap."
+    ),
+)
+
+
+def _options(*groups: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    """Return a decorator that adds options in the order given."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return add
+
+
+@cli.group()
+def memory() -> None:
+    """Use the DRAM engine alone: replay request traces, measure curves, compare with a peer."""
+
+
+@memory.command()
+@click.argument("trace", type=FILE)
+@_options(_TRACE, _SETUP)
+@click.option(
+    "--channels", type=click.IntRange(1), default=1, show_default=True, help="Independent channels."
+)
+@click.option(
+    "--audit", "judge", is_flag=True, help="Re-check every command; violations end with exit code 1."
+)
+@click.option("--commands", type=FILE, metavar="F.csv", help="Write every DRAM command.")
+@click.option("--requests", type=FILE, metavar="F.csv", help="Write when each request was accepted and done.")
+@json_option
+def replay(
+    trace: Path,
+    kind: str,
+    limit: int | None,
+    judge: bool,
+    commands: Path | None,
+    requests: Path | None,
+    as_json: bool,
+    **setup: Any,
+) -> None:
+    """Replay the requests of TRACE, one burst each.
+
+    Formats, plain or gzip: ramulator ('LD 0x40', 'R 0,1,2,3,100,32' or '0x40 R' lines, offered as fast as they
+    are accepted, one per clock), dramsim3 ('0x40 READ 30': not before clock 30 of this memory) and recnmp (an
+    embedding trace, its tables in random pages).
+    """
+    from recnmp.memory.logs import write_commands, write_requests
+    from recnmp.memory.run import Setup, replay_trace
+    from recnmp.report.memory import replay_lines
+
+    done = replay_trace(trace, kind, Setup(**setup), limit=limit, judge=judge, record=commands is not None)
+    if commands is not None:
+        write_commands(done, commands)
+    if requests is not None:
+        write_requests(done, requests)
+    _print(done.document, replay_lines, as_json)
+    if done.document["audit_violations"]:
+        raise RecnmpError(
+            f"audit: {done.document['audit_violations']} violations of {done.document['standard']}: "
+            f"{done.first_violations[0]}"
+        )
+
+
+def _print(document: dict[str, Any], lines: Callable[[dict[str, Any]], Any], as_json: bool) -> None:
+    for line in (json.dumps(document, indent=2),) if as_json else lines(document):
+        click.echo(line)
+
+
+@memory.command()
+@click.argument("trace", type=FILE)
+@click.option(
+    "--ramulator",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="PATH",
+    help="A Python interpreter that can import ramulator, or the folder that holds that package.",
+)
+@_options(_TRACE, _SETUP)
+@json_option
+def compare(trace: Path, ramulator: Path, kind: str, limit: int | None, as_json: bool, **setup: Any) -> None:
+    """Run TRACE here and on your own Ramulator 2.1, and show both with ratios.
+
+    Both start with the first request and stop when the last one is accepted. Times of arrival are dropped.
+    """
+    from recnmp.memory.peer import compare as run
+    from recnmp.memory.run import Setup
+    from recnmp.report.memory import comparison_lines
+
+    _print(run(trace, kind, Setup(**setup), ramulator, limit=limit), comparison_lines, as_json)

@@ -1,0 +1,197 @@
+"""Side by side with Ramulator 2.1: the same requests on an installation that the user brings.
+
+Nothing of Ramulator is bundled. Its trace front end stops when it has handed over the last request, with some
+requests still under way, so both are counted up to that clock. It issues one request per clock, as here.
+
+Not compared: several channels (its front end feeds them through one queue), times of arrival (it has none).
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recnmp.errors import ConfigError, RecnmpError
+from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.memory.formats import MemoryTrace, read_memory_trace
+from recnmp.memory.replay import Timeline, replay
+from recnmp.memory.run import Setup, make_requests
+
+PRESETS = {
+    "ddr4_2133": ("DDR4", "DDR4_8Gb_x8", "DDR4_2133P"),
+    "ddr4_2400": ("DDR4", "DDR4_8Gb_x8", "DDR4_2400R"),
+    "ddr4_2666": ("DDR4", "DDR4_8Gb_x8", "DDR4_2666V"),
+    "ddr4_2933": ("DDR4", "DDR4_8Gb_x8", "DDR4_2933Y"),
+    "ddr4_3200": ("DDR4", "DDR4_8Gb_x8", "DDR4_3200AA"),
+    "ddr5_4800": ("DDR5", "DDR5_16Gb_x8", "DDR5_4800BN"),
+    "ddr5_5600": ("DDR5", "DDR5_16Gb_x8", "DDR5_5600AN"),
+}
+"""Class, organisation and timing of Ramulator 2.1 for standards that have their like there."""
+
+SCHEDULERS = {"frfcfs": "FRFCFS", "frfcfs_rowhit": "FRFCFSRowHit"}
+
+_JOB = Path(__file__).with_name("_ramulator_job.py")
+_STATS = {
+    "row_hits": "row_hits",
+    "row_misses": "row_misses",
+    "row_conflicts": "row_conflicts",
+    "reads forwarded": "num_read_reqs_forwarded",
+    "writes absorbed": "num_write_reqs_coalesced",
+}
+_FIRST = {"ACT": "row_misses", "PRE": "row_conflicts", "RD": "row_hits", "WR": "row_hits"}
+
+
+def compare(
+    path: Path, kind: str, setup: Setup, ramulator: Path, *, limit: int | None = None
+) -> dict[str, Any]:
+    """Run the first ``limit`` requests of a trace on both; returns plain JSON data with both figures and ratios.
+
+    ``ramulator`` is a folder that holds the ``ramulator`` Python package (or a checkout with ``python/ramulator``),
+    or a program that runs Python files with that package at hand: an interpreter, a wrapper script.
+
+    Raises ConfigError for what cannot be compared and RecnmpError when the peer fails.
+    """
+    if setup.standard not in PRESETS or setup.policy not in SCHEDULERS or setup.channels != 1:
+        raise ConfigError(
+            f"a comparison needs one channel, a standard of {', '.join(PRESETS)} and a policy of "
+            f"{', '.join(SCHEDULERS)}; this is {setup.channels}, {setup.standard}, {setup.policy}"
+        )
+    command, environment = _command(ramulator)
+    trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
+    timed = bool(trace.arrive.any())
+    trace = MemoryTrace(np.zeros_like(trace.arrive), *_columns(trace))
+    ours = run_ours(trace, setup)
+    theirs = run_ramulator(trace, setup, command, environment)
+    notes = ["times of arrival were dropped: Ramulator's front end has none"] if timed else []
+    notes += _differing_timings(setup.spec_with_quirks, theirs["timings"])
+    if trace.write.any() and setup.ranks > 1 and not setup.quirks:
+        notes.append(
+            "Ramulator lets a WR follow a RD of another rank after nBL + nRTRS, when their bursts can collide; "
+            "--quirk ramulator-rd-wr-gap follows it"
+        )
+    return {
+        "trace": str(path),
+        "setup": asdict(setup) | {"trace": str(path), "quirks": list(setup.quirks)},
+        "requests": len(trace),
+        "peer": {"name": "Ramulator 2.1", "path": str(ramulator)},
+        "figures": [_figure(name, value, theirs["figures"][name]) for name, value in ours.items()],
+        "notes": notes,
+    }
+
+
+def _columns(trace: MemoryTrace) -> tuple[Any, ...]:
+    return trace.channel, trace.lane, trace.row, trace.column, trace.write
+
+
+def _figure(name: str, ours: float, peer: float) -> dict[str, Any]:
+    return {"name": name, "ours": ours, "peer": peer, "ratio": ours / peer if peer else None}
+
+
+def run_ours(trace: MemoryTrace, setup: Setup) -> dict[str, float]:
+    """Return our figures up to the clock at which the last request is accepted, and the time it took."""
+    requests, _ = make_requests(trace, setup.channels)
+    spec, controller = setup.spec_with_quirks, setup.controller
+    timeline = replay(requests, spec, controller, record=True)  # also compiles before the clock runs
+    cpu, wall = time.process_time(), time.perf_counter()
+    replay(requests, spec, controller)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    return _until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
+
+
+def _until_last_accepted(timeline: Timeline) -> dict[str, float]:
+    commands, end = timeline.commands[0], int(timeline.accepted.max())
+    n = int(np.searchsorted(commands.cycle, end, "right"))
+    kinds, request = commands.command[:n], commands.request[:n]
+    issued = np.bincount(kinds, minlength=len(COMMANDS))
+    figures: dict[str, float] = {"cycles": end}
+    figures |= {name: int(count) for name, count in zip(COMMANDS, issued, strict=True)}
+    number, first = np.unique(request, return_index=True)
+    states = dict.fromkeys(("row_hits", "row_misses", "row_conflicts"), 0)
+    for kind in kinds[first[number >= 0]]:
+        if (name := COMMANDS[kind]) in _FIRST:
+            states[_FIRST[name]] += 1
+    done = (timeline.depart >= 0) & (timeline.depart <= end)
+    latency = int((timeline.depart - timeline.accepted)[done].sum())
+    counts = timeline.counts
+    figures |= states | {"reads forwarded": counts["forwarded"], "writes absorbed": counts["absorbed"]}
+    return figures | {"read latency, clocks": latency / max(int(figures["RD"]), 1)}
+
+
+def _speed(requests: int, cpu: float, wall: float) -> dict[str, float]:
+    return {"CPU seconds": cpu, "wall seconds": wall, "requests per CPU second": requests / max(cpu, 1e-9)}
+
+
+def run_ramulator(
+    trace: MemoryTrace, setup: Setup, command: list[str], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the peer's ``figures`` by our names and its ``timings``; raises RecnmpError when it fails."""
+    dram, organization, timing = PRESETS[setup.standard]
+    with tempfile.TemporaryDirectory(prefix="recnmp-") as folder:
+        text, job, answer = (Path(folder) / name for name in ("requests.trace", "job.json", "answer.json"))
+        text.write_text(load_store_text(trace, setup))
+        settings: dict[str, Any] = {"dram": dram, "organization": organization, "timing": timing, "trace": str(text)}
+        settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
+        settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
+        job.write_text(json.dumps(settings))
+        done = subprocess.run(
+            [*command, str(_JOB), str(job), str(answer)],
+            env=dict(environment), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode or not answer.exists():
+            lines = (done.stderr or done.stdout).strip().splitlines() or ["it gave no answer"]
+            raise RecnmpError(f"Ramulator failed with exit code {done.returncode}: {lines[-1]}")
+        found = json.loads(answer.read_text())
+    stats = found["stats"]
+    figures = {"cycles": stats["cycles"]} | found["commands"]
+    figures |= {ours: stats[theirs] for ours, theirs in _STATS.items()}
+    figures["read latency, clocks"] = stats["read_latency"] / max(stats["num_read_reqs_served"], 1)
+    figures |= _speed(len(trace), found["cpu_s"], found["wall_s"])
+    return {"figures": figures, "timings": found["timings"]}
+
+
+def load_store_text(trace: MemoryTrace, setup: Setup) -> str:
+    """Return a trace of one channel as Ramulator's LoadStoreTrace, by addresses that its RoBaRaCoCh decodes alike."""
+    org = setup.spec.organization
+    bank = trace.lane.astype(np.int64)
+    bank, in_group = np.divmod(bank, org.banks_per_group.value)
+    rank, group = np.divmod(bank, org.bank_groups.value)
+    burst = trace.row.astype(np.int64) * org.banks_per_group.value + in_group
+    burst = (burst * org.bank_groups.value + group) * setup.ranks + rank
+    address = (burst * org.bursts_per_row.value + trace.column) * org.burst_bytes.value
+    words = ("LD", "ST")
+    pairs = zip(trace.write.tolist(), address.tolist(), strict=True)
+    return "".join([f"{words[write]} {byte:#x}\n" for write, byte in pairs])
+
+
+def _command(ramulator: Path) -> tuple[list[str], dict[str, str]]:
+    environment = dict(os.environ)
+    if ramulator.is_file() and os.access(ramulator, os.X_OK):
+        return [str(ramulator.absolute())], environment
+    for folder in (ramulator, ramulator / "python", ramulator.parent):
+        if (folder / "ramulator" / "__init__.py").is_file() and ramulator.is_dir():
+            paths = [str(folder.absolute()), environment.get("PYTHONPATH", "")]
+            environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+            return [sys.executable], environment
+    raise ConfigError(
+        f"{ramulator}: neither a program nor a folder with the ramulator Python package; "
+        "name a Python interpreter that can import ramulator, or the folder that holds the package"
+    )
+
+
+def _differing_timings(spec: DramSpec, theirs: Mapping[str, Any]) -> list[str]:
+    """Name each timing that both have under the same name, underscores apart, with another value."""
+    ours = {name.replace("_", ""): value for name, value in spec.cycles.items()}
+    theirs = {name.replace("_", ""): value for name, value in theirs.items()}
+    return [
+        f"timings differ: {name} is {ours[name]} here and {theirs[name]} in Ramulator"
+        for name in sorted(ours.keys() & theirs.keys())
+        if ours[name] != theirs[name]
+    ]
