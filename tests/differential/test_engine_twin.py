@@ -193,8 +193,11 @@ def test_channels_side_by_side_are_as_each_alone(policy):
     assert together.counts == {name: sum(one.counts[name] for one in alone) for name in together.counts}
 
 
-def run_in_groups(requests, spec: DramSpec, options: ControllerOptions, gap: int):
-    """Serve group after group; one becomes visible ``gap`` clocks after the end of the last but one."""
+def run_in_groups(requests, later, spec: DramSpec, options: ControllerOptions, gap: int):
+    """Serve group after group; one becomes visible ``gap`` clocks after the end of the last but one.
+
+    ``later`` : how much later than its group a request arrives.
+    """
     rules = make_rules(spec, options, bool(requests.write.any()))
     controllers = make_controllers(rules, options.refresh, requests.start)
     work, log = make_work(requests), np.zeros((8 * len(requests) + 4096, 6), np.int64)
@@ -203,7 +206,8 @@ def run_in_groups(requests, spec: DramSpec, options: ControllerOptions, gap: int
         if g < requests.groups:
             ready = int(work.group[0, kernel.DONE_AT, g - 2]) + gap if g >= 2 else 0
             first = int(end[g - 1]) if g else 0
-            work.ask[first : end[g], kernel.ARRIVE] += max(ready, int(work.ask[first - 1, kernel.ARRIVE]))
+            begin = max(ready, int(work.ask[first - 1, kernel.ARRIVE])) if g else 0
+            work.ask[first : end[g], kernel.ARRIVE] = begin + later[first : end[g]]
         visible = int(end[min(g, requests.groups - 1)])
         if g:
             assert kernel.advance(rules, controllers, work, log, 0, visible, g - 1) == kernel.DONE
@@ -217,8 +221,8 @@ def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh):
     options = ControllerOptions(2, "frfcfs", refresh, 16, 16)
     stream = traffic(3, size(480, 60), 2, *kind)
     group = np.arange(len(stream)) // 20
-    stream[:, 0] -= stream[group * 20, 0]
-    work, log = run_in_groups(as_requests(stream, group=group), OFTEN_REFRESHED, options, gap=40)
+    later = stream[:, 0] - stream[group * 20, 0]
+    work, log = run_in_groups(as_requests(stream, group=group), later, OFTEN_REFRESHED, options, gap=40)
     stream[:, 0] = work.ask[:, kernel.ARRIVE]
     whole = replay(as_requests(stream, group=group), OFTEN_REFRESHED, options, record=True)
     np.testing.assert_array_equal(work.fate[:, kernel.ACCEPTED], whole.accepted)
