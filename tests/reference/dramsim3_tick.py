@@ -21,7 +21,7 @@ WRITES_WORTH_DRAINING = 8
 """More waiting writes than this are drained once all command queues are empty."""
 
 
-class NeverEnds(Exception):
+class NeverEndsError(Exception):
     """The controller repeats the same clock for ever."""
 
 
@@ -249,7 +249,7 @@ class Controller:
                 if waiting.place in self.pending_reads:
                     self.to_drain = 0
                     if full and idle:
-                        raise NeverEnds
+                        raise NeverEndsError
                     return
                 self.to_drain -= 1
             line.remove(waiting)

@@ -97,8 +97,8 @@ def _log(c, w, log, t, command, lane, i):
     if len(log):
         n = c.scalar[LOGGED]
         log[n, 0], log[n, 1], log[n, 2], log[n, 5] = t, command, lane, i
-        log[n, 3] = w.ask[i, REQUEST_ROW] if command == ACT or command == RD or command == WR else -1
-        log[n, 4] = w.ask[i, COLUMN] if command == RD or command == WR else -1
+        log[n, 3] = w.ask[i, REQUEST_ROW] if command in (ACT, RD, WR) else -1
+        log[n, 4] = w.ask[i, COLUMN] if command >= RD and command <= WR else -1
         c.scalar[LOGGED] = n + 1
 
 
@@ -364,7 +364,7 @@ def _finish(rules, c, w, u, t, lane, slot):
 
 
 @inlined
-def _close(rules, c, w, lane, t):
+def _close(rules, c, lane, t):
     """Close the row of a lane."""
     c.lane[ROW, lane] = -1
     c.lane[SERVED, lane] = 0
@@ -385,7 +385,7 @@ def _issue(rules, c, w, log, u, t):
         # 1: its row was open, 2: its bank was closed, 3: another row was open
         c.slot[STATE, slot] = 1 if command >= RD else 2 if command == ACT else 3
     if command == PRE:
-        _close(rules, c, w, lane, t)
+        _close(rules, c, lane, t)
     elif command == ACT:
         c.lane[ROW, lane] = w.ask[i, REQUEST_ROW]
         c.rank[OPEN_BANKS, lane // rules.banks] += 1
@@ -408,7 +408,7 @@ def _refresh(rules, c, w, log, t):
         while c.lane[ROW, lane] < 0 or c.lane[AT + PRE, lane] > t:
             lane += 1
         _log(c, w, log, t, PRE, lane, -1)
-        _close(rules, c, w, lane, t)
+        _close(rules, c, lane, t)
         _find_candidates(c, w, lane)
     else:
         _log(c, w, log, t, REF, base, -1)
