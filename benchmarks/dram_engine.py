@@ -80,7 +80,7 @@ def main() -> None:
     one = make_requests("random", 10, 1, 0.5, spec)
     first_call = cpu_seconds(lambda: replay(one, spec, ControllerOptions(1)))
     if chosen.first_call:
-        print(round(first_call, 2))
+        print(first_call)
         return
     cases: dict[str, Work] = {}
     targets: dict[str, float] = {}

@@ -50,7 +50,7 @@ def compiling(script: str) -> dict[str, float]:
         environment = os.environ | {"RECNMP_CACHE_DIR": folder}
         command = [sys.executable, script, "--first-call"]
         empty, filled = (
-            float(subprocess.run(command, env=environment, capture_output=True, check=True).stdout)
+            round(float(subprocess.run(command, env=environment, capture_output=True, check=True).stdout), 2)
             for _ in range(2)
         )
     return {"compile_s": empty, "load_s": filled}

@@ -54,7 +54,7 @@ def main() -> None:
     chosen = options(str(__doc__), "lookups", 100_000)
     first_call = cpu_seconds(case(make_trace(1, 1), 1)())
     if chosen.first_call:
-        print(round(first_call, 2))
+        print(first_call)
         return
     traces = {bursts: make_trace(chosen.lookups, bursts) for bursts in (1, 2, 4)}
     cases = {
