@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from recnmp.cli._base import FILE, cli, json_option
+from recnmp.cli._base import FILE, cli, json_option, progress
 from recnmp.errors import RecnmpError
 
 _SETUP = (
@@ -129,3 +129,51 @@ def compare(trace: Path, ramulator: Path, kind: str, limit: int | None, as_json:
     from recnmp.report.memory import comparison_lines
 
     _print(run(trace, kind, Setup(**setup), ramulator, limit=limit), comparison_lines, as_json)
+
+
+@memory.command()
+@_options(_SETUP)
+@click.option(
+    "--read-share",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Share of the requests that are reads.",
+)
+@click.option(
+    "--points", type=click.IntRange(2, 1000), default=12, show_default=True, help="Loads of each traffic."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of traffic and gaps."
+)
+@click.option("--csv", "table", type=FILE, metavar="F.csv", help="Write the points.")
+@click.option("--figure", type=FILE, metavar="F", help="Draw the curve, as .svg or .png.")
+@json_option
+def curve(
+    read_share: float,
+    points: int,
+    seed: int,
+    table: Path | None,
+    figure: Path | None,
+    as_json: bool,
+    **setup: Any,
+) -> None:
+    """Measure read latency against bandwidth: random and streaming traffic on one channel, from idle to full.
+
+    Requests come open loop with exponential gaps. What the standard's own numbers promise is printed beside.
+    """
+    from recnmp.memory.curve import measure_curve, write_curve
+    from recnmp.memory.run import Setup
+    from recnmp.report.memory import curve_lines
+
+    if figure is not None:
+        from recnmp.report.plots import check_suffix, plot_curve
+
+        check_suffix(figure)
+    with progress() as show:
+        document = measure_curve(Setup(**setup), read_share, points, seed, show)
+    if table is not None:
+        write_curve(document, table)
+    if figure is not None:
+        plot_curve(document, figure)
+    _print(document, curve_lines, as_json)
