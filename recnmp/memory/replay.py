@@ -107,8 +107,10 @@ class Timeline:
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
     """Return a standard and a policy as the numbers the kernel reads.
 
-    Raises ConfigError for a standard with a constraint the engine does not space (none of those shipped).
+    Raises ConfigError for a standard with a constraint the engine does not space (none of those shipped), and for
+    more ranks than its channels have.
     """
+    spec.check_ranks(options.ranks)
     org, gaps = spec.organization, spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):

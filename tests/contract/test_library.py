@@ -44,7 +44,7 @@ def test_every_standard_loads_and_spaces_what_it_names(name):
 def test_every_standard_is_obeyed_by_every_policy(name, policy, refresh):
     spec = load_standard(name)
     rng = np.random.default_rng(0)
-    n, ranks = 400, 2
+    n, ranks = 400, 1 if spec.single_rank else 2
     requests = Requests(
         start=np.array([0, n]),
         arrive=np.arange(n) * spec.cycles["nREFI"] // 100,  # sparse, so that several refreshes fall due

@@ -76,7 +76,7 @@ def scene(spec: DramSpec, row: Constraint, after: str, before: str, gap: int) ->
         "bank_group": (0, 0, 1),
         "rank": banks(spec)[1],
         "other_rank": (1, 0, 0),
-        "channel": (1, 0, 0),
+        "channel": banks(spec)[1] if spec.single_rank else (1, 0, 0),
     }
     place = elsewhere.get(row.scope, FIRST)
     far = longest(spec)
@@ -100,9 +100,10 @@ def scene(spec: DramSpec, row: Constraint, after: str, before: str, gap: int) ->
 def test_a_command_is_legal_at_its_wait_and_a_violation_one_clock_earlier(standard, row, after, before):
     spec = load_standard(standard)
     wait = evaluate(row.wait, spec.cycles)
-    # the command bus is shared by ranks whose column commands may keep a longer distance
-    legal = max(wait, least(spec, after, before, ("other_rank",))) if row.scope == "channel" else wait
-    on_time = audit(spec, 2, as_commands(scene(spec, row, after, before, legal)), refresh="off")
+    ranks, legal = 1 if spec.single_rank else 2, wait
+    if row.scope == "channel":  # shared by commands that may have to keep a longer distance
+        legal = max(wait, least(spec, after, before, ("rank",) if spec.single_rank else ("other_rank",)))
+    on_time = audit(spec, ranks, as_commands(scene(spec, row, after, before, legal)), refresh="off")
     assert on_time.first == ()
-    early = audit(spec, 2, as_commands(scene(spec, row, after, before, wait - 1)), refresh="off")
+    early = audit(spec, ranks, as_commands(scene(spec, row, after, before, wait - 1)), refresh="off")
     assert early.by_rule.get(rule_name(row)) == 1

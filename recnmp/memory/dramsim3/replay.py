@@ -81,6 +81,7 @@ def replay_dramsim3(
     Raises ConfigError for a standard the controller cannot follow, and RecnmpError for a request to a rank
     that does not exist and for requests that DRAMsim3 would never finish.
     """
+    spec.check_ranks(options.ranks)
     if requests.lane.max(initial=0) >= options.ranks * spec.banks_per_rank:
         raise RecnmpError(f"requests: lane {requests.lane.max()} is beyond the last of {options.ranks} ranks")
     rules = _make_rules(spec, options, bool(requests.write.any()))
@@ -112,6 +113,8 @@ def replay_dramsim3(
 
 def _check(spec: DramSpec) -> None:
     """Raise ConfigError for a constraint that the controller does not space."""
+    if spec.bus_cycles.max() > 1:
+        raise ConfigError(f"{spec.name}: policy dramsim3 has no rule for commands of several clocks")
     gaps = spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):
