@@ -63,6 +63,7 @@ def resolve(config: Config) -> Parts:
         make_mapping(config.memory, spec)
     except ConfigError as error:
         raise config.error(("memory", "mapping"), str(error)) from None
+    system = _system(config, spec)
     header = _trace_header(config)
     model = load_model(config.model)
     found = [table.dim for table in header.tables]
@@ -81,7 +82,7 @@ def resolve(config: Config) -> Parts:
         config,
         model,
         spec,
-        _system(config, spec),
+        system,
         host,
         host.Options() if near else options,
         near,

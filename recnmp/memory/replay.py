@@ -107,8 +107,7 @@ class Timeline:
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
     """Return a standard and a policy as the numbers the kernel reads.
 
-    Raises ConfigError for a standard with a constraint the engine does not space (none of those shipped), and for
-    more ranks than its channels have.
+    Raises ConfigError for a standard with a constraint the engine does not space, and for ranks it has not.
     """
     spec.check_ranks(options.ranks)
     org, gaps = spec.organization, spec.gaps

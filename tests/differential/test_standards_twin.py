@@ -5,7 +5,6 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from reference.frfcfs_tick import run
-from reference.traffic import size
 
 from recnmp._registry import library_names
 from recnmp.library.dram import DramSpec, load_standard
@@ -24,7 +23,7 @@ def often_refreshed(name: str) -> DramSpec:
 
 def some_requests(spec: DramSpec, ranks: int, seed: int) -> np.ndarray:
     """Bursts that arrive in clusters, three of ten to be written: some go where one was shortly before."""
-    rng, org, n = np.random.default_rng(seed), spec.organization, size(160, 50)
+    rng, org, n = np.random.default_rng(seed), spec.organization, 140
     limits = (ranks, org.bank_groups.value, org.banks_per_group.value, 3, org.bursts_per_row.value)
     place = np.stack([rng.integers(0, limit, n) for limit in limits], axis=1)
     back = np.minimum(rng.integers(1, 9, n), np.arange(n))
@@ -55,7 +54,9 @@ def test_engine_and_twin_make_the_same_schedule_on_every_standard(name, seed, po
     spec = often_refreshed(name)
     ranks = 1 if spec.single_rank else 2
     stream = some_requests(spec, ranks, seed)
-    twin = run(spec, ranks, stream.tolist(), policy=policy, refresh="staggered", read_queue=16, write_queue=16)
+    twin = run(
+        spec, ranks, stream.tolist(), policy=policy, refresh="staggered", read_queue=16, write_queue=16
+    )
     options = ControllerOptions(ranks, policy, "staggered", 16, 16)
     engine = replay(as_requests(spec, stream), spec, options, record=True)
     for field in fields(Commands):
