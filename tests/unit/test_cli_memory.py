@@ -342,7 +342,7 @@ def test_a_folder_with_the_package_runs_on_this_python(tmp_path):
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     for path in (tmp_path, tmp_path / "python", package):
-        command, environment = peer._command(path)
+        command, environment = peer.peer_command(path)
         assert command == [sys.executable]
         assert environment["PYTHONPATH"].split(":")[0] == str(tmp_path / "python")
 
