@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp._registry import did_you_mean, library_names
+from recnmp.config.load import read_mapping
 from recnmp.config.schema import MemoryConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec, load_standard
@@ -38,7 +39,7 @@ class Setup:
         standard: a file of ``library/standards``.
         ranks: ranks of a channel, R, a power of two.
         channels: channels, a power of two.
-        mapping: fields of an address from most to least significant bit.
+        mapping: a bit order, a file of ``library/mappings``, or a YAML file's path.
         policy: how a controller picks the next command.
         refresh: ``off``, ``simultaneous`` or ``staggered``.
         read_queue: reads that a controller can hold.
@@ -86,7 +87,8 @@ class Setup:
     @property
     def memory(self) -> MemoryConfig:
         """The memory system as placement knows it."""
-        return MemoryConfig(channels=self.channels, ranks_per_dimm=self.ranks, mapping=self.mapping)
+        mapping = read_mapping(self.mapping, Path())
+        return MemoryConfig(channels=self.channels, ranks_per_dimm=self.ranks, mapping=mapping)
 
     @property
     def controller(self) -> ControllerOptions:
