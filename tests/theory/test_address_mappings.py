@@ -72,7 +72,9 @@ def test_at_one_rank_a_plain_order_gains_only_where_the_queue_sees_the_end_of_a_
     # 32 reads reach into the next row, of another bank group, over a quarter of a row of 128 or half a row of 64
     stream = np.arange(size(40_000, 4_000))
     assert 2 / 3 < bus_share(stream, "RoBaBgRaCo", standard) < most
-    assert bus_share(stream, "RoBaBgRaCo", standard, read_queue=8) == pytest.approx(2 / 3, rel=size(0.03, 0.04))
+    assert bus_share(stream, "RoBaBgRaCo", standard, read_queue=8) == pytest.approx(
+        2 / 3, rel=size(0.03, 0.04)
+    )
 
 
 @pytest.mark.parametrize(("ranks", "channels"), [(1, 1), (2, 1), (2, 2)])
