@@ -7,7 +7,8 @@ from typing import Any
 from recnmp._registry import PACKAGE, did_you_mean
 from recnmp.config._yaml import Entry, Node, Place, parse
 from recnmp.config.document import Document, similar_file
-from recnmp.config.schema import Config, MappingConfig
+from recnmp.config.mapping import names_file, read_mapping
+from recnmp.config.schema import Config
 from recnmp.errors import ConfigError
 
 
@@ -75,25 +76,13 @@ def _checked(document: Document) -> Config:
     return config
 
 
-def read_mapping(given: str | MappingConfig, folder: Path) -> str | MappingConfig:
-    """Return what the YAML file ``given``, relative to ``folder``, holds; anything but a file's name as it is.
-
-    Raises ConfigError with file, line and column for what is wrong in it.
-    """
-    return Document.read(folder / str(given)).validate(MappingConfig) if _names_file(given) else given
-
-
 def _with_mapping(config: Config, document: Document) -> Config:
     given, loc = config.memory.mapping, ("memory", "mapping")
     folder = document.place(loc).folder
-    if _names_file(given) and not (file := folder / str(given)).is_file():
+    if names_file(given) and not (file := folder / str(given)).is_file():
         raise document.error(loc, f"{file}: no such file{similar_file(file)}")
     memory = config.memory.model_copy(update={"mapping": read_mapping(given, folder)})
     return config.model_copy(update={"memory": memory})
-
-
-def _names_file(given: str | MappingConfig) -> bool:
-    return isinstance(given, str) and given.endswith((".yaml", ".yml"))
 
 
 def _with_trace_file(config: Config, file: Path) -> Config:

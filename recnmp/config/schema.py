@@ -4,7 +4,6 @@ Names of plug-ins and library files (`model`, `memory.standard`, `nmp.kind`, ...
 checked against what is installed by `recnmp.resolve`, so that adding a file adds the choice.
 """
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
@@ -13,15 +12,14 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
-    Discriminator,
     Field,
     PrivateAttr,
-    Tag,
     WithJsonSchema,
     model_validator,
 )
 
 from recnmp.config.document import Document
+from recnmp.config.mapping import AnyMapping
 from recnmp.errors import ConfigError
 from recnmp.units import BURST_BYTES, parse_bytes
 
@@ -69,50 +67,6 @@ class TraceConfig(Section):
     file: Path = Field(description="trace file, relative to the configuration that names it")
     first_batch: int = Field(0, ge=0, description="first batch replayed")
     batches: int | None = Field(None, ge=1, description="batches replayed; all when absent")
-
-
-def _bit(name: str) -> str:
-    if not re.fullmatch(r"(Ro|Ba|Bg|Ra|Co|Ch)(0|[1-9]\d?)", name):
-        raise ValueError(f"{name!r} is not a bit of Ro, Ba, Bg, Ra, Co or Ch, such as Bg0")
-    return name
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names:
-        raise ValueError("needs at least one bit")
-    if len(set(names)) < len(names):
-        raise ValueError("a bit named twice would cancel out")
-    return names
-
-
-Bit = Annotated[str, AfterValidator(_bit)]
-Bits = Annotated[tuple[Bit, ...], AfterValidator(_distinct)]
-
-
-class MappingConfig(Section):
-    """An address mapping: a bit order and which of its bits are XORed with others."""
-
-    order: str = Field(description="fields from most to least significant, such as RoBaRaBgCoChBg1Co1")
-    xor: dict[Bit, Bits] = Field(
-        default_factory=dict,
-        description="for each hashed bit those it is XORed with, all as the order has them; Bg0 is the bank "
-        "group's lowest bit; bits that the memory does not have are not hashed",
-    )
-    source: str | None = Field(None, description="where the mapping comes from")
-
-    def __str__(self) -> str:
-        """Return a name to print."""
-        return f"{self.order} with xor" if self.xor else self.order
-
-
-def _kind_of_mapping(value: object) -> str:
-    return "MappingConfig" if isinstance(value, dict | MappingConfig) else "str"
-
-
-AnyMapping = Annotated[
-    Annotated[str, Tag("str")] | Annotated[MappingConfig, Tag("MappingConfig")],
-    Discriminator(_kind_of_mapping),
-]
 
 
 class MemoryConfig(Section):

@@ -2,7 +2,7 @@
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Document
-from recnmp.config.schema import MappingConfig
+from recnmp.config.mapping import MappingConfig
 
 
 def load_mapping(name: str) -> MappingConfig:

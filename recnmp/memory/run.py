@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp._registry import did_you_mean, library_names
-from recnmp.config.load import read_mapping
+from recnmp.config.mapping import read_mapping
 from recnmp.config.schema import MemoryConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec, load_standard
