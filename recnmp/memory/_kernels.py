@@ -37,10 +37,10 @@ REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
 SLOT_FIELDS = 5
 # Controller.scalar: commands issued in 0 to 5, then
 HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED = 6, 7, 8, 9, 10
-NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE = (
-    11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22, 23,
+NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED = (
+    11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
 )  # fmt: skip
-SCALARS = 24
+SCALARS = 25
 COUNTS = 11
 # Work.ask, Work.fate and Work.group
 ARRIVE, LANE, REQUEST_ROW, COLUMN, WRITE, GROUP = 0, 1, 2, 3, 4, 5
@@ -54,7 +54,8 @@ NO_KEY = 1 << 62
 NEVER = 1 << 60
 LONG_AGO = -(1 << 40)
 
-DONE, NO_SPACE, STARVED = 0, 1, 2
+DONE, NO_SPACE, STARVED, HUNGRY = 0, 1, 2, 3
+ALL, MORE_TO_COME = -1, -2  # instead of a group: run to the end; stop where the next request must be known
 
 
 class Rules(NamedTuple):
@@ -240,6 +241,7 @@ def _accept(rules, c, w, u, t):
         _enqueue(rules, c, w, i, write)
     w.fate[i, ACCEPTED] = t
     c.scalar[NEXT] = i + 1
+    c.scalar[OFFERED] = t + 1
     return True
 
 
@@ -456,10 +458,11 @@ def _decide(rules, c, now):
 
 @jit
 def advance(rules, controllers, w, log, u, visible, group):
-    """Run controller ``u`` until ``group`` is served (all visible requests and the last data beat when -1).
+    """Run controller ``u`` until ``group`` is served, or to the last data beat of all visible requests (ALL).
 
     Requests from index ``visible`` on do not exist yet. Returns DONE; NO_SPACE when the log is full, to be
-    called again with a longer one; STARVED when the group waits for requests that are not visible.
+    called again with a longer one; STARVED when the group waits for requests that are not visible; HUNGRY,
+    for MORE_TO_COME, at the clock at which the request after the last visible one might come.
     """
     c = controller(controllers, u)
     s = c.scalar
@@ -468,8 +471,10 @@ def advance(rules, controllers, w, log, u, visible, group):
             return NO_SPACE
         now = s[NOW]
         refused = False
-        if s[NEXT] < visible and w.ask[s[NEXT], ARRIVE] < now:
+        if s[NEXT] < visible and w.ask[s[NEXT], ARRIVE] < now and s[OFFERED] != now:
             refused = not _accept(rules, c, w, u, now - 1)
+        if group == MORE_TO_COME and s[NEXT] == visible:
+            return HUNGRY
         if s[REFRESH_DUE] <= now:
             _queue_refreshes(rules, c, now)
         head = NEVER

@@ -64,7 +64,7 @@ def compare(
             f"a comparison needs one channel, a standard of {', '.join(PRESETS)} and a policy of "
             f"{', '.join(SCHEDULERS)}; this is {setup.channels}, {setup.standard}, {setup.policy}"
         )
-    command, environment = _command(ramulator)
+    command, environment = peer_command(ramulator)
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
     timed = bool(trace.arrive.any())
     trace = MemoryTrace(np.zeros_like(trace.arrive), *_columns(trace))
@@ -130,16 +130,30 @@ def _speed(requests: int, cpu: float, wall: float) -> dict[str, float]:
 
 
 def run_ramulator(
-    trace: MemoryTrace, setup: Setup, command: list[str], environment: Mapping[str, str]
+    trace: MemoryTrace,
+    setup: Setup,
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    count_commands: bool = True,
 ) -> dict[str, Any]:
-    """Return the peer's ``figures`` by our names and its ``timings``; raises RecnmpError when it fails."""
+    """Return the peer's ``figures`` by our names and its ``timings``; raises RecnmpError when it fails.
+
+    Counting commands is work that the peer's own statistics do not include; for timing alone, leave it out.
+    """
     dram, organization, timing = PRESETS[setup.standard]
     with tempfile.TemporaryDirectory(prefix="recnmp-") as folder:
         text, job, answer = (Path(folder) / name for name in ("requests.trace", "job.json", "answer.json"))
         text.write_text(load_store_text(trace, setup))
-        settings: dict[str, Any] = {"dram": dram, "organization": organization, "timing": timing, "trace": str(text)}
+        settings: dict[str, Any] = {
+            "dram": dram,
+            "organization": organization,
+            "timing": timing,
+            "trace": str(text),
+        }
         settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
         settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
+        settings |= {"count_commands": count_commands}
         job.write_text(json.dumps(settings))
         done = subprocess.run(
             [*command, str(_JOB), str(job), str(answer)],
@@ -171,7 +185,8 @@ def load_store_text(trace: MemoryTrace, setup: Setup) -> str:
     return "".join([f"{words[write]} {byte:#x}\n" for write, byte in pairs])
 
 
-def _command(ramulator: Path) -> tuple[list[str], dict[str, str]]:
+def peer_command(ramulator: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the program that runs Python files with ``ramulator``, and its environment; raises ConfigError."""
     environment = dict(os.environ)
     if ramulator.is_file() and os.access(ramulator, os.X_OK):
         return [str(ramulator.absolute())], environment

@@ -210,7 +210,7 @@ def replay(
     def run(u: int) -> NDArray[np.int64]:
         log = make_log(room)
         end = int(requests.start[u + 1])
-        while (code := kernel.advance(rules, controllers, work, log, u, end, -1)) == kernel.NO_SPACE:
+        while (code := kernel.advance(rules, controllers, work, log, u, end, kernel.ALL)) == kernel.NO_SPACE:
             log = np.concatenate([log, make_log(len(log))])
         if code != kernel.DONE:
             raise RecnmpError("the DRAM engine stopped before its last request; please report this run")

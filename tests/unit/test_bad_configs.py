@@ -223,6 +223,12 @@ NAMES = {
     "trace file": ("model: rm1\ntrace: {file: rm1.parqet}\n", "2:15: trace.file: ", "rm1.parquet"),
     "standard": ("memory: {standard: ddr4_2440}\n", "1:20: memory.standard: ", "ddr4_2400"),
     "mapping": ("memory: {mapping: RoBaXx}\n", "1:19: memory.mapping: ", None),
+    "mapping of the library": ("memory: {mapping: skylakelike}\n", "1:19: memory.mapping: ", "skylake_like"),
+    "mapping file": (
+        "memory: {mapping: bd.yaml}\n",
+        "1:19: memory.mapping: bd.yaml: no such file",
+        "bad.yaml",
+    ),
     "controller policy": ("memory: {policy: frfcf}\n", "1:18: memory.policy: ", "frfcfs"),
     "cache": ("cache: {rank: {kind: lru_, size_bytes: 4096}}\n", "1:22: cache.rank.kind: ", "lru"),
     "architecture": ("nmp: {kind: recnpm}\n", "1:13: nmp.kind: ", "recnmp"),
