@@ -103,10 +103,11 @@ def run_ours(trace: MemoryTrace, setup: Setup) -> dict[str, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     replay(requests, spec, controller)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return _until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
+    return until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
 
 
-def _until_last_accepted(timeline: Timeline) -> dict[str, float]:
+def until_last_accepted(timeline: Timeline) -> dict[str, float]:
+    """Return a recorded run's figures up to the clock at which its last request is accepted, by our names."""
     commands, end = timeline.commands[0], int(timeline.accepted.max())
     n = int(np.searchsorted(commands.cycle, end, "right"))
     kinds, request = commands.command[:n], commands.request[:n]

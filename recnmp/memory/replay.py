@@ -105,10 +105,7 @@ class Timeline:
 
 
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
-    """Return a standard and a policy as the numbers the kernel reads.
-
-    Raises ConfigError for a standard with a constraint the engine does not space, and for ranks it has not.
-    """
+    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot space."""
     spec.check_ranks(options.ranks)
     org, gaps = spec.organization, spec.gaps
     for x, after in enumerate(COMMANDS):

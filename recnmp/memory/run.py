@@ -46,7 +46,7 @@ class Setup:
         write_queue: writes that a controller can hold.
         quirks: names of ``QUIRKS``.
 
-    Raises ConfigError for names and sizes that cannot be.
+    Raises ConfigError for names and sizes that cannot be, more ranks than the standard has among them.
     """
 
     standard: str = "ddr4_2400"
@@ -76,6 +76,7 @@ class Setup:
             value = getattr(self, name)
             if not 1 <= value <= _LARGEST or value & (value - 1):
                 raise ConfigError(f"{name} is {value}; it must be a power of two from 1 to {_LARGEST}")
+        self.spec.check_ranks(self.ranks)
         _ = self.controller
 
     @cached_property

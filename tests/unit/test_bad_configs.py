@@ -128,7 +128,9 @@ TABLE = [
     Bad(
         "near memory with bursts of 32 B",
         tail="memory: {standard: lpddr5_6400}\n",
-        lines=["bad.yaml:4:20: memory.standard: nmp.kind recnmp works on bursts of 64 B, but those of LPDDR5-6400"],
+        lines=[
+            "bad.yaml:4:20: memory.standard: nmp.kind recnmp works on bursts of 64 B, but those of LPDDR5-6400"
+        ],
     ),
     Bad(
         "cache with bursts of 32 B",
@@ -138,7 +140,9 @@ TABLE = [
     Bad(
         "ranks where there are none",
         tail="memory: {standard: hbm2_2000, ranks_per_dimm: 2}\nnmp: {kind: host}\n",
-        lines=["bad.yaml:4:20: memory.standard: HBM2-2000 4Gb pseudo channel has one rank to a channel, not 2"],
+        lines=[
+            "bad.yaml:4:20: memory.standard: HBM2-2000 4Gb pseudo channel has one rank to a channel, not 2"
+        ],
     ),
     Bad(
         "unknown kind of dense timing",

@@ -13,6 +13,7 @@ from recnmp.library.dram import COMMANDS, DramSpec, evaluate, load_standard
 from recnmp.memory.dramsim3.replay import Dramsim3Options, replay_dramsim3
 from recnmp.memory.replay import ControllerOptions, Timeline, make_rules, replay
 from recnmp.memory.requests import Requests
+from recnmp.memory.run import Setup
 
 STANDARDS = library_names("standards")
 
@@ -112,6 +113,8 @@ def test_more_ranks_than_a_channel_has_are_an_error(name):
         make_rules(spec, ControllerOptions(2), has_writes=False)
     with pytest.raises(ConfigError, match="one rank to a channel, not 2"):
         system_of(spec=spec, ranks_per_dimm=2)
+    with pytest.raises(ConfigError, match="one rank to a channel, not 2"):
+        Setup(name, ranks=2)
 
 
 def test_a_standard_with_a_rule_between_ranks_has_any_number_of_them():
