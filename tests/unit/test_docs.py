@@ -19,6 +19,7 @@ from recnmp._registry import library_names, plugin_names
 from recnmp.cli import cli
 from recnmp.config import load_config
 from recnmp.config.schema import Config
+from recnmp.errors import ConfigError
 from recnmp.simulate import simulate
 
 ROOT = Path(__file__).parents[2]
@@ -164,11 +165,14 @@ def fields_by_class() -> dict[str, set[str]]:
     """Fields and properties of every public class of the package; classes of one name are taken together."""
     known: dict[str, set[str]] = {}
     for module in pkgutil.walk_packages(recnmp.__path__, "recnmp."):
-        if module.name == "recnmp.__main__" or module.name.startswith(
-            ("recnmp.trace.capture", "recnmp.trace.zoo")
-        ):
-            continue  # these need PyTorch, or run
-        for name, value in vars(importlib.import_module(module.name)).items():
+        if module.name == "recnmp.__main__":
+            continue
+        try:
+            members = vars(importlib.import_module(module.name))
+        except (ModuleNotFoundError, ConfigError) as error:
+            assert "torch" in str(error)  # capture and the zoo need PyTorch
+            continue
+        for name, value in members.items():
             if not isinstance(value, type):
                 continue
             fields = (
