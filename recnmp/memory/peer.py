@@ -64,6 +64,15 @@ def compare(
             f"a comparison needs one channel, a standard of {', '.join(PRESETS)} and a policy of "
             f"{', '.join(SCHEDULERS)}; this is {setup.channels}, {setup.standard}, {setup.policy}"
         )
+    if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merge_reads) != (
+        "open",
+        None,
+        True,
+        False,
+    ):
+        raise ConfigError(
+            "a comparison needs open pages, no row-hit cap, writes forwarded and reads not merged, as in Ramulator"
+        )
     command, environment = _command(ramulator)
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
     timed = bool(trace.arrive.any())
@@ -137,7 +146,12 @@ def run_ramulator(
     with tempfile.TemporaryDirectory(prefix="recnmp-") as folder:
         text, job, answer = (Path(folder) / name for name in ("requests.trace", "job.json", "answer.json"))
         text.write_text(load_store_text(trace, setup))
-        settings: dict[str, Any] = {"dram": dram, "organization": organization, "timing": timing, "trace": str(text)}
+        settings: dict[str, Any] = {
+            "dram": dram,
+            "organization": organization,
+            "timing": timing,
+            "trace": str(text),
+        }
         settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
         settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
         job.write_text(json.dumps(settings))

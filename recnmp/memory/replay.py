@@ -5,6 +5,20 @@ request whose row was opened for it before everything else; ``frfcfs_rowhit`` al
 older request hits it. Requests enter in order, one per clock, and wait outside while their queue is full; one
 for the address of a queued write is answered by it (a read a clock later), with room in its own queue or not.
 
+Ours, and off by default:
+
+* Page policy ``closed``: a clock on which nothing else can be issued and no refresh waits closes an open row
+  (PRE, the first such bank in order of lanes) that no queued request can use: none that hits it waits in the
+  read or the write queue, and the request it was opened for was served. Ramulator 2.1's ``ClosedCAP`` differs:
+  it closes a row after some column commands, whoever waits for it, ahead of all queued requests.
+* Row-hit cap N: after N column commands since its ACT a row loses its privileges. A queued hit then waits
+  behind an older request of its queue for another row of the bank (and such a hit keeps no page open), and with
+  ``frfcfs_rowhit`` an older hit no longer keeps the row open. The request it was opened for is always served.
+* Reads merged: a read of a burst whose RD another read still waits for ends with that one, with room in the
+  queue or not. Hot rows then show more bandwidth than the DRAM moves: compare the RD count.
+* Writes not forwarded: a read of a queued write goes to the DRAM like any other, so only its time means
+  something. Writes of a queued write are absorbed all the same.
+
 Not modelled: power-down, temperature, ECC, command-bus signal integrity, per-bank refresh.
 """
 
@@ -22,6 +36,7 @@ from recnmp.memory.requests import Requests
 from recnmp.units import cycles_to_ns, gb_per_s
 
 POLICIES = ("frfcfs", "frfcfs_rowhit")
+PAGE_POLICIES = ("open", "closed")
 REFRESHES = ("off", "simultaneous", "staggered")
 
 # commands that the engine can keep waiting after ACT, PRE, RD, WR, REF and PREA
@@ -40,8 +55,13 @@ class ControllerOptions:
         refresh: one of ``REFRESHES``; simultaneous: all ranks fall due together every nREFI.
         read_queue: reads it can hold; a request leaves the queue when its row is opened for it.
         write_queue: writes it can hold; it turns to writes above 0.8 and back below 0.2 of it.
+        page_policy: one of ``PAGE_POLICIES``; closed: rows that no queued request can use are closed.
+        row_hit_cap: column commands after which a row no longer stays open for hits; None: no cap.
+        forward_writes: queued writes answer reads of the same burst.
+        merge_reads: waiting reads answer reads of the same burst, which inflates bandwidth where rows are hot.
 
-    Raises ConfigError for a policy or refresh that does not exist, and for fewer than one rank or queue entry.
+    Raises ConfigError for a policy or refresh that does not exist, and for fewer than one rank, queue entry or
+    row hit.
     """
 
     ranks: int
@@ -49,15 +69,22 @@ class ControllerOptions:
     refresh: str = "simultaneous"
     read_queue: int = 32
     write_queue: int = 32
+    page_policy: str = "open"
+    row_hit_cap: int | None = None
+    forward_writes: bool = True
+    merge_reads: bool = False
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES or self.refresh not in REFRESHES:
             raise ConfigError(
                 f"policy {self.policy!r} and refresh {self.refresh!r}: allowed are {POLICIES} and {REFRESHES}"
             )
-        for name in ("ranks", "read_queue", "write_queue"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"a controller's {name} is {getattr(self, name)}; it must be 1 or more")
+        if self.page_policy not in PAGE_POLICIES:
+            raise ConfigError(f"page policy {self.page_policy!r} is not one of {', '.join(PAGE_POLICIES)}")
+        for name in ("ranks", "read_queue", "write_queue", "row_hit_cap"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"a controller's {name} is {value}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -70,7 +97,8 @@ class Timeline:
         done: clock of the last data beat of each group at each controller, 0 where it has none, shape (U, G).
         cycles: last data beat of all.
         counts: commands by name, ``row_hits``, ``row_misses``, ``row_conflicts`` (state of the bank when a
-            request's first command is issued), reads ``forwarded`` from and writes ``absorbed`` by queued writes.
+            request's first command is issued), reads ``forwarded`` from and writes ``absorbed`` by queued writes,
+            reads ``merged`` into waiting ones.
         commands: issued commands of each controller, when recorded.
     """
 
@@ -140,6 +168,10 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         high=options.write_queue * 8 // 10,
         low=-(-options.write_queue * 2 // 10),
         has_writes=int(has_writes),
+        close_pages=int(options.page_policy == "closed"),
+        hit_cap=options.row_hit_cap or 0,
+        forward_writes=int(options.forward_writes),
+        merge_reads=int(options.merge_reads),
     )
 
 
@@ -161,7 +193,7 @@ def make_controllers(
     scalar[:, kernel.FREE] = slot.shape[2]
     slot[:, kernel.FREE_SLOT] = np.arange(slot.shape[2])
     lane[:, kernel.COLUMN_KEY : kernel.ROW] = kernel.NO_KEY
-    lane[:, kernel.ROW : kernel.CLOSED] = -1
+    lane[:, kernel.ROW : kernel.CLOSED] = -1  # CLOSED and SERVED start at 0
     interval = rules.refresh_interval
     due = np.full((units, ranks), interval or kernel.NEVER, np.int64)
     if interval and refresh == "staggered":
@@ -226,7 +258,7 @@ def timeline(
 ) -> Timeline:
     """Gather what the controllers did."""
     totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
-    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed")
+    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
     counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
     done = work.group[:, kernel.DONE_AT]
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
