@@ -208,24 +208,34 @@ def _dequeue(c, q, lane, i):
 
 
 @helper
+def _in_queue(c, w, i, q):
+    """Return the request of the same burst as ``i`` in queue ``q``, or -1."""
+    slot = c.lane[HEAD + q, w.ask[i, LANE]]
+    while slot >= 0:
+        j = c.slot[REQUEST, slot]
+        if w.ask[j, REQUEST_ROW] == w.ask[i, REQUEST_ROW] and w.ask[j, COLUMN] == w.ask[i, COLUMN]:
+            return j
+        slot = c.slot[NEXT_SLOT, slot]
+    return -1
+
+
+@helper
+def _unread(c, w, i):
+    """Return the read of the same burst as ``i`` whose RD was not issued yet, or -1."""
+    j = c.lane[OPENED, w.ask[i, LANE]]
+    same = j >= 0 and w.ask[j, REQUEST_ROW] == w.ask[i, REQUEST_ROW] and w.ask[j, COLUMN] == w.ask[i, COLUMN]
+    return j if same and not w.ask[j, WRITE] else _in_queue(c, w, i, 0)
+
+
+@inlined
 def _answer(rules, c, w, i):
-    """Return the waiting request of the same burst that answers request ``i``, or -1: a write, then a read."""
-    lane, row, column, write = w.ask[i, LANE], w.ask[i, REQUEST_ROW], w.ask[i, COLUMN], w.ask[i, WRITE]
-    for q in range(1, -1, -1):
-        if not (
-            rules.has_writes and (write or rules.forward_writes) if q else rules.merge_reads and not write
-        ):
-            continue
-        slot = c.lane[HEAD + q, lane]
-        while slot >= 0:
-            j = c.slot[REQUEST, slot]
-            if w.ask[j, REQUEST_ROW] == row and w.ask[j, COLUMN] == column:
-                return j
-            slot = c.slot[NEXT_SLOT, slot]
-    j = c.lane[OPENED, lane]
-    if not rules.merge_reads or write or j < 0 or w.ask[j, WRITE]:
-        return -1
-    return j if w.ask[j, REQUEST_ROW] == row and w.ask[j, COLUMN] == column else -1
+    """Return the waiting request of the same burst that answers request ``i``, or -1."""
+    by = -1
+    if rules.has_writes and (rules.forward_writes or w.ask[i, WRITE]):
+        by = _in_queue(c, w, i, 1)
+    if rules.merge_reads and by < 0 and not w.ask[i, WRITE]:
+        by = _unread(c, w, i)
+    return by
 
 
 @inlined
@@ -237,12 +247,23 @@ def _finish(c, w, u, i, done, end):
     c.scalar[END] = max(c.scalar[END], end)
 
 
+@helper
+def _finish_followers(c, w, u, i, done):
+    """Finish the reads that were merged into ``i``."""
+    i = FOLLOWED - w.fate[i, DEPART]
+    while i >= 0:
+        follower = FOLLOWED - w.fate[i, DEPART]
+        w.fate[i, DEPART] = done
+        _finish(c, w, u, i, done, done)
+        i = follower
+
+
 @inlined
 def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
     q = w.ask[i, WRITE]
     return c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue) or (
-        (rules.has_writes or rules.merge_reads) and _answer(rules, c, w, i) >= 0
+        _answer(rules, c, w, i) >= 0
     )
 
 
@@ -258,7 +279,7 @@ def _accept(rules, c, w, u, t):
     write = w.ask[i, WRITE]
     if not _has_room(rules, c, w, i):
         return False
-    by = _answer(rules, c, w, i) if rules.has_writes or rules.merge_reads else -1
+    by = _answer(rules, c, w, i)
     if by < 0:
         _enqueue(rules, c, w, i, write)
     elif w.ask[by, WRITE]:
@@ -383,13 +404,10 @@ def _issue_column(rules, c, w, log, u, i, t):
         _finish(c, w, u, i, t + rules.write_latency, t)
     else:
         done = t + rules.read_latency
-        follower = FOLLOWED - w.fate[i, DEPART]
+        if rules.merge_reads:
+            _finish_followers(c, w, u, i, done)
         w.fate[i, DEPART] = done
         _finish(c, w, u, i, done, done)
-        while rules.merge_reads and follower >= 0:
-            i, follower = follower, FOLLOWED - w.fate[follower, DEPART]
-            w.fate[i, DEPART] = done
-            _finish(c, w, u, i, done, done)
 
 
 @helper
@@ -507,15 +525,16 @@ def _switch_direction(rules, c):
 
 
 @inlined
-def _decide(rules, c, now):
-    """Return the best key at ``now`` by the policy's order: opened rows, then the queue being served."""
+def _decide(rules, c, now, free):
+    """Return the best key at ``free``, the bus taken until then: opened rows, then the queue being served."""
     if not rules.has_writes:
-        return _select_reads(rules, c, now)
-    best = _select_opened(rules, c, now)
-    if best >> WAIT_SHIFT:
+        return _select_reads(rules, c, free)
+    best = _select_opened(rules, c, free)
+    if best >> WAIT_SHIFT or now < free:
         # direction is only reconsidered on a clock on which no opened request goes
         _switch_direction(rules, c)
-        best = _select_mixed(rules, c, now, c.scalar[WRITING])
+    if best >> WAIT_SHIFT:
+        best = _select_mixed(rules, c, free, c.scalar[WRITING])
     return best
 
 
@@ -543,7 +562,7 @@ def advance(rules, controllers, w, log, u, visible, group):
             best = _select_opened(rules, c, free)
             head = max(_refresh_head(rules, c, log, free, False), free)
         else:
-            best = _decide(rules, c, free)
+            best = _decide(rules, c, now, free)
             if rules.close_pages:
                 closing = _select_closing(rules, c, free)
                 head = NEVER if closing == NO_KEY else free + (closing >> WAIT_SHIFT)

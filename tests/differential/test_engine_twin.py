@@ -134,6 +134,8 @@ def timings(draw) -> dict[str, int]:
     """Some timings of the standard made shorter or longer."""
     names = draw(st.lists(st.sampled_from(sorted(set(DDR4.cycles) - {"nREFI", "nBL"})), max_size=5))
     changed = {name: draw(st.integers(1, min(60, 2 * DDR4.cycles[name]))) for name in names}
+    if "nCCD_S" in changed:
+        changed["nCCD_S"] = max(changed["nCCD_S"], DDR4.cycles["nBL"])  # bursts may not overlap
     return changed | {"nREFI": draw(st.integers(900, 3000))}
 
 
