@@ -124,10 +124,30 @@ def _put(rules, c, log, t, command, lane, row, column, request):
 
 
 @inlined
+def _is_capped(rules, c, lane):
+    return c.lane[ROW, lane] >= 0 and c.lane[SERVED, lane] >= rules.hit_cap
+
+
+@helper
+def _find_capped(rules, c, lane):
+    """Recompute the queued candidates of a lane whose row got its share: a queue's oldest request and a conflict."""
+    row = c.lane[ROW, lane]
+    for q in range(1 + rules.has_writes):
+        hit, slot = NO_KEY, c.lane[HEAD + q, lane]
+        if slot >= 0 and c.slot[SLOT_ROW, slot] == row:
+            hit = QUEUED | c.slot[REQUEST, slot]
+        while slot >= 0 and c.slot[SLOT_ROW, slot] == row:
+            slot = c.slot[NEXT_SLOT, slot]
+        if c.lane[OPENED, lane] < 0 or c.lane[COLUMN_KEY + q, lane] >= QUEUED:
+            c.lane[COLUMN_KEY + q, lane] = hit
+        blocked = slot < 0 or c.lane[OPENED, lane] >= 0
+        c.lane[ROW_KEY + q, lane] = NO_KEY if blocked else QUEUED | c.slot[REQUEST, slot]
+
+
+@inlined
 def _find_candidates(rules, c, lane):
     """Recompute the queued candidates of a lane from its two queues."""
     row = c.lane[ROW, lane]
-    capped = rules.hit_cap and c.lane[SERVED, lane] >= rules.hit_cap
     for q in range(1 + rules.has_writes):
         hit, conflict = NO_KEY, NO_KEY
         slot = c.lane[HEAD + q, lane]
@@ -142,19 +162,14 @@ def _find_candidates(rules, c, lane):
                 elif conflict == NO_KEY:
                     conflict = QUEUED | c.slot[REQUEST, slot]
                 slot = c.slot[NEXT_SLOT, slot]
-            if capped:
-                hit = hit if hit < conflict else NO_KEY
-            if c.lane[OPENED, lane] >= 0 or (rules.protect_hits and hit < conflict and not capped):
+            if c.lane[OPENED, lane] >= 0 or (rules.protect_hits and hit < conflict):
                 conflict = NO_KEY
         if c.lane[OPENED, lane] >= 0 and c.lane[COLUMN_KEY + q, lane] < QUEUED:
             hit = c.lane[COLUMN_KEY + q, lane]
         c.lane[COLUMN_KEY + q, lane] = hit
         c.lane[ROW_KEY + q, lane] = conflict
-
-
-@helper
-def _find_candidates_again(rules, c, lane):
-    _find_candidates(rules, c, lane)
+    if rules.hit_cap and _is_capped(rules, c, lane):
+        _find_capped(rules, c, lane)
 
 
 @inlined
@@ -176,8 +191,8 @@ def _enqueue(rules, c, w, i, q):
         c.lane[HEAD + q, lane] = slot
     c.lane[TAIL + q, lane] = slot
     row = c.lane[ROW, lane]
-    if rules.hit_cap and c.lane[SERVED, lane] >= rules.hit_cap:
-        _find_candidates_again(rules, c, lane)
+    if rules.hit_cap and _is_capped(rules, c, lane):
+        _find_capped(rules, c, lane)
     elif row == w.ask[i, REQUEST_ROW]:
         if c.lane[COLUMN_KEY + q, lane] == NO_KEY:
             c.lane[COLUMN_KEY + q, lane] = QUEUED | i
@@ -209,33 +224,34 @@ def _dequeue(c, q, lane, i):
 
 @helper
 def _in_queue(c, w, i, q):
-    """Return the request of the same burst as ``i`` in queue ``q``, or -1."""
+    """Tell whether a request of the same burst as ``i`` waits in queue ``q``."""
     slot = c.lane[HEAD + q, w.ask[i, LANE]]
     while slot >= 0:
         j = c.slot[REQUEST, slot]
         if w.ask[j, REQUEST_ROW] == w.ask[i, REQUEST_ROW] and w.ask[j, COLUMN] == w.ask[i, COLUMN]:
-            return j
+            return True
         slot = c.slot[NEXT_SLOT, slot]
-    return -1
+    return False
+
+
+@inlined
+def _is_forwarded(rules, c, w, i):
+    """Tell whether a queued write answers request ``i``."""
+    return rules.has_writes and (rules.forward_writes or w.ask[i, WRITE]) and _in_queue(c, w, i, 1)
 
 
 @helper
 def _unread(c, w, i):
-    """Return the read of the same burst as ``i`` whose RD was not issued yet, or -1."""
-    j = c.lane[OPENED, w.ask[i, LANE]]
-    same = j >= 0 and w.ask[j, REQUEST_ROW] == w.ask[i, REQUEST_ROW] and w.ask[j, COLUMN] == w.ask[i, COLUMN]
-    return j if same and not w.ask[j, WRITE] else _in_queue(c, w, i, 0)
-
-
-@inlined
-def _answer(rules, c, w, i):
-    """Return the waiting request of the same burst that answers request ``i``, or -1."""
-    by = -1
-    if rules.has_writes and (rules.forward_writes or w.ask[i, WRITE]):
-        by = _in_queue(c, w, i, 1)
-    if rules.merge_reads and by < 0 and not w.ask[i, WRITE]:
-        by = _unread(c, w, i)
-    return by
+    """Return the read of the same burst as ``i`` whose RD was not issued yet; -1 for none, or for a write."""
+    if w.ask[i, WRITE]:
+        return -1
+    lane, row, column = w.ask[i, LANE], w.ask[i, REQUEST_ROW], w.ask[i, COLUMN]
+    slot, j = c.lane[HEAD, lane], c.lane[OPENED, lane]
+    while j < 0 or w.ask[j, WRITE] or w.ask[j, REQUEST_ROW] != row or w.ask[j, COLUMN] != column:
+        if slot < 0:
+            return -1
+        j, slot = c.slot[REQUEST, slot], c.slot[NEXT_SLOT, slot]
+    return j
 
 
 @inlined
@@ -262,14 +278,26 @@ def _finish_followers(c, w, u, i, done):
 def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
     q = w.ask[i, WRITE]
-    return c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue) or (
-        _answer(rules, c, w, i) >= 0
+    return (
+        c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue)
+        or _is_forwarded(rules, c, w, i)
+        or (rules.merge_reads and _unread(c, w, i) >= 0)
     )
 
 
 @inlined
 def _is_idle(c, visible):
     return c.scalar[NEXT] == visible and c.scalar[WAITING] + c.scalar[WAITING + 1] + c.scalar[IN_FLIGHT] == 0
+
+
+@helper
+def _merge(c, w, i):
+    """Let request ``i`` end with a read of the same burst; return whether there is one."""
+    by = _unread(c, w, i)
+    if by >= 0:
+        c.scalar[MERGED] += 1
+        w.fate[i, DEPART], w.fate[by, DEPART] = w.fate[by, DEPART], FOLLOWED - i
+    return by >= 0
 
 
 @inlined
@@ -279,16 +307,12 @@ def _accept(rules, c, w, u, t):
     write = w.ask[i, WRITE]
     if not _has_room(rules, c, w, i):
         return False
-    by = _answer(rules, c, w, i)
-    if by < 0:
-        _enqueue(rules, c, w, i, write)
-    elif w.ask[by, WRITE]:
+    if _is_forwarded(rules, c, w, i):
         c.scalar[ABSORBED if write else FORWARDED] += 1
         w.fate[i, DEPART] = -1 if write else t + 1
         _finish(c, w, u, i, t + 1, t + 1)
-    else:
-        c.scalar[MERGED] += 1
-        w.fate[i, DEPART], w.fate[by, DEPART] = w.fate[by, DEPART], FOLLOWED - i
+    elif not (rules.merge_reads and _merge(c, w, i)):
+        _enqueue(rules, c, w, i, write)
     w.fate[i, ACCEPTED] = t
     c.scalar[NEXT] = i + 1
     return True
@@ -301,7 +325,6 @@ def _close(rules, c, log, lane, i, t):
     base = rank * rules.banks
     _put(rules, c, log, t, PRE, lane, -1, -1, i)
     c.lane[ROW, lane] = -1
-    c.lane[SERVED, lane] = 0
     c.rank[OPEN_BANKS, rank] -= 1
     c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PRE, ACT])
     c.lane[ROW_AT, lane] = c.lane[ACT, lane]
@@ -332,6 +355,7 @@ def _issue_row(rules, c, w, log, i, t):
     if w.fate[i, FIRST] == 0:
         w.fate[i, FIRST] = MISSES
     c.lane[ROW, lane] = w.ask[i, REQUEST_ROW]
+    c.lane[SERVED, lane] = 0
     c.rank[OPEN_BANKS, rank] += 1
     c.lane[OPENED, lane] = i
     c.rank[OPENED_BANKS, rank] += 1
@@ -422,7 +446,6 @@ def _refresh_head(rules, c, log, t, issue):
         c.rank[OPEN_BANKS, rank] = 0
         for lane in range(base, base + rules.banks):
             c.lane[ROW, lane] = -1
-            c.lane[SERVED, lane] = 0
             c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PREA, ACT])
             c.lane[ROW_AT, lane] = c.lane[ACT, lane]
             c.lane[CLOSED, lane] = 0
@@ -530,11 +553,12 @@ def _decide(rules, c, now, free):
     if not rules.has_writes:
         return _select_reads(rules, c, free)
     best = _select_opened(rules, c, free)
-    if best >> WAIT_SHIFT or now < free:
-        # direction is only reconsidered on a clock on which no opened request goes
-        _switch_direction(rules, c)
+    # direction is only reconsidered on a clock on which no opened request goes
     if best >> WAIT_SHIFT:
+        _switch_direction(rules, c)
         best = _select_mixed(rules, c, free, c.scalar[WRITING])
+    elif now < free:
+        _switch_direction(rules, c)
     return best
 
 
