@@ -268,8 +268,9 @@ def run_in_groups(requests, later, spec: DramSpec, options: ControllerOptions, g
 
 @pytest.mark.parametrize("refresh", REFRESHES)
 @pytest.mark.parametrize("kind", [("zipf", "reads", "sparse"), ("random", "echo", "saturated")])
-def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh):
-    options = ControllerOptions(2, "frfcfs", refresh, 16, 16)
+@pytest.mark.parametrize("more", [{}, {"page_policy": "closed", "row_hit_cap": 2, "merge_reads": True}])
+def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh, more):
+    options = ControllerOptions(2, "frfcfs", refresh, 16, 16, **more)
     stream = traffic(3, size(480, 60), 2, *kind)
     group = np.arange(len(stream)) // 20
     later = stream[:, 0] - stream[group * 20, 0]
