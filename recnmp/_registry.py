@@ -26,7 +26,7 @@ def plugin(package: str, name: str) -> ModuleType:
 
 
 def library_names(kind: str) -> list[str]:
-    """Return the stems of ``library/<kind>/*.yaml``: ``standards``, ``models`` or ``devices``."""
+    """Return the stems of ``library/<kind>/*.yaml``: ``standards``, ``models``, ``mappings``, ..."""
     return sorted(p.stem for p in (PACKAGE / "library" / kind).glob("*.yaml"))
 
 

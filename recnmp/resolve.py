@@ -14,7 +14,7 @@ from recnmp.library.device import DeviceProfile, load_device
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.library.model import RecModel, load_model
 from recnmp.memory.replay import POLICIES
-from recnmp.nmp.base import System
+from recnmp.nmp.base import System, need_bursts_of_64_bytes
 from recnmp.placement.place import make_mapping
 from recnmp.trace.header import Header
 from recnmp.trace.storage import read_header
@@ -63,6 +63,7 @@ def resolve(config: Config) -> Parts:
         make_mapping(config.memory, spec)
     except ConfigError as error:
         raise config.error(("memory", "mapping"), str(error)) from None
+    system = _system(config, spec)
     header = _trace_header(config)
     model = load_model(config.model)
     found = [table.dim for table in header.tables]
@@ -81,7 +82,7 @@ def resolve(config: Config) -> Parts:
         config,
         model,
         spec,
-        System(spec, config.memory, config.cache),
+        system,
         host,
         host.Options() if near else options,
         near,
@@ -89,6 +90,15 @@ def resolve(config: Config) -> Parts:
         device,
         header.digest,
     )
+
+
+def _system(config: Config, spec: DramSpec) -> System:
+    try:
+        if config.nmp.kind != "host":
+            need_bursts_of_64_bytes(spec, f"nmp.kind {config.nmp.kind}")
+        return System(spec, config.memory, config.cache)
+    except ConfigError as error:
+        raise config.error(("memory", "standard"), str(error)) from None
 
 
 def _trace_header(config: Config) -> Header:

@@ -93,5 +93,5 @@ def spec_with(**cycles: int) -> DramSpec:
     """Return DDR4-2400 with some timings replaced."""
     document = DDR4.model_dump()
     for name, value in cycles.items():
-        document["timings"][name] = {"value": value, "source": "a test"}
+        document["timings"][name] = {"value": value, "source": "a test", "certainty": "derived"}
     return DramSpec.model_validate(document)

@@ -52,7 +52,7 @@ _TRACE = (
         default="RoBaBgRaCoCh",
         show_default=True,
         help="Address fields from most to least significant bit: Ro row, Ba bank, Bg bank group, Ra rank, "
-        "Co column, Ch channel.",
+        "Co column, Ch channel; or a name (`recnmp list mappings`), or your own YAML file.",
     ),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Replay the first N requests only."),
     click.option(

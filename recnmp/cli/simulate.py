@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recnmp.config import Config
     from recnmp.report.result import Result
 
-_KINDS = ("models", "standards", "devices", "caches", "nmp", "configs", "traces")
+_KINDS = ("models", "standards", "mappings", "devices", "caches", "nmp", "configs", "traces")
 
 
 @cli.command()
@@ -57,7 +57,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     from recnmp._registry import library_names, plugin_names
     from recnmp.config.load import config_names, trace_names
 
-    names = {library: library_names(library) for library in ("models", "standards", "devices")}
+    names = {library: library_names(library) for library in ("models", "standards", "mappings", "devices")}
     names |= {"caches": plugin_names("cache"), "nmp": plugin_names("nmp")}
     names |= {"configs": config_names(), "traces": trace_names()}
     if as_json:

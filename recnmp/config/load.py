@@ -6,7 +6,8 @@ from typing import Any
 
 from recnmp._registry import PACKAGE, did_you_mean
 from recnmp.config._yaml import Entry, Node, Place, parse
-from recnmp.config.document import Document
+from recnmp.config.document import Document, similar_file
+from recnmp.config.mapping import names_file, read_mapping
 from recnmp.config.schema import Config
 from recnmp.errors import ConfigError
 
@@ -17,7 +18,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     A file may start from another one by ``extends: other.yaml`` (relative to itself); mappings are merged key
     by key and the later value wins. ``rank8``, ``rank8.yaml`` and ``configs/rank8.yaml`` name the
     configuration that ships with the package where there is no such file. ``trace.file`` becomes absolute: it
-    is relative to the file that names it, or to the working folder in an override.
+    is relative to the file that names it, or to the working folder in an override. So is ``memory.mapping``
+    where it names a YAML file, whose content takes its place: a result says all of it.
 
     Raises ConfigError with file, line and column for whatever is wrong.
     """
@@ -68,9 +70,19 @@ def trace_names() -> list[str]:
 def _checked(document: Document) -> Config:
     config = document.validate(Config, other_keys=["extends"])
     file = document.place(("trace", "file")).folder / config.trace.file
+    config = _with_mapping(config, document)
     config = _with_trace_file(config, file.parent.resolve() / file.name)
     config._document = document
     return config
+
+
+def _with_mapping(config: Config, document: Document) -> Config:
+    given, loc = config.memory.mapping, ("memory", "mapping")
+    folder = document.place(loc).folder
+    if names_file(given) and not (file := folder / str(given)).is_file():
+        raise document.error(loc, f"{file}: no such file{similar_file(file)}")
+    memory = config.memory.model_copy(update={"mapping": read_mapping(given, folder)})
+    return config.model_copy(update={"memory": memory})
 
 
 def _with_trace_file(config: Config, file: Path) -> Config:

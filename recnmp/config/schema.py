@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from recnmp.config.document import Document
+from recnmp.config.mapping import AnyMapping
 from recnmp.errors import ConfigError
 from recnmp.units import BURST_BYTES, parse_bytes
 
@@ -75,11 +76,12 @@ class MemoryConfig(Section):
     channels: PowerOfTwo = Field(1, description="channels, each with its own C/A and DQ bus")
     dimms_per_channel: PowerOfTwo = Field(1, description="DIMMs on a channel")
     ranks_per_dimm: PowerOfTwo = Field(2, description="ranks of a DIMM")
-    mapping: str = Field(
+    mapping: AnyMapping = Field(
         "RoBaBgRaChCo",
         description="address bits from most to least significant: Ro row, Ba bank, Bg bank group, Ra rank, "
         "Ch channel, Co column; a number fixes a field's bits, so Co may be split: RoBaBgRaChCoBgCo2 is not "
-        "allowed (Bg twice without a number), RoBaRaChCoBgCo1 is",
+        "allowed (Bg twice without a number), RoBaRaChCoBgCo1 is; or a file of library/mappings; or your own "
+        "YAML file with order and xor, relative to the configuration that names it; or these keys themselves",
     )
     policy: str = Field("frfcfs", description="how the controller picks the next command")
     page_policy: Literal["open", "closed"] = Field(

@@ -7,10 +7,12 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from recnmp._registry import PACKAGE, library_names
 from recnmp.config import Document
+from recnmp.errors import ConfigError
+from recnmp.library.facts import Clocks, Count, Facts
 
 COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
 """Commands in the order in which every array numbers them; PREA closes all banks of a rank."""
@@ -30,25 +32,17 @@ _Command = Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"]
 REQUIRED_TIMINGS = ("nBL", "nCL", "nCWL", "nRCD", "nRP", "nRFC", "nREFI")
 """Timings that the model reads by name; all others only matter through the constraints."""
 
-
-class Sourced(BaseModel):
-    """A whole number and where it comes from; there is no default for a physical constant."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    value: Annotated[int, Field(ge=0)]
-    source: str = Field(min_length=3)
+_RATE_TOLERANCE = 0.01
+"""Clocks are rounded to picoseconds, data rates to MT/s: 2400 MT/s is 833 or 830 ps."""
 
 
-class Constraint(BaseModel):
+class Constraint(Facts):
     """``before`` may follow ``after`` no earlier than ``wait`` clocks, where both fall into ``scope``.
 
     With ``window`` n the rule holds against the n-th last ``after`` command of the rank (nFAW: n = 4).
     Scope ``channel`` states the clocks for which ``after`` occupies the command bus; without such a row a
     command takes one clock.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scope: Literal["bank", "bank_group", "rank", "other_rank", "channel"]
     after: tuple[_Command, ...] = Field(min_length=1)
@@ -57,36 +51,47 @@ class Constraint(BaseModel):
     window: Annotated[int, Field(ge=1)] = 1
 
 
-class Organization(BaseModel):
+class Organization(Facts):
     """How one rank is divided; capacity and peak bandwidth follow."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    bank_groups: Sourced
-    banks_per_group: Sourced
-    rows: Sourced
-    bursts_per_row: Sourced
-    burst_bytes: Sourced
+    bank_groups: Count
+    banks_per_group: Count
+    rows: Count
+    bursts_per_row: Count
+    burst_bytes: Count
 
     @model_validator(mode="after")
     def _powers_of_two(self) -> Self:
         for name in type(self).model_fields:
             value = getattr(self, name).value
-            if value < 1 or value & (value - 1):
+            if value & (value - 1):
                 raise ValueError(f"{name} is {value}; address bits need a power of two")
         return self
 
 
-class DramSpec(BaseModel):
-    """One DRAM standard at one speed, all ranks of a channel alike."""
+class DramSpec(Facts):
+    """One DRAM standard at one speed, all ranks of a channel alike.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    ``data_rate_mt_per_s`` counts transfers on a data pin, two, four or eight in a clock of ``tCK_ps``: timings are
+    in clocks of the command bus. A standard without a rule of scope ``other_rank`` has one rank to a channel.
+    """
 
     name: str
     organization: Organization
-    tCK_ps: Sourced
-    timings: dict[str, Sourced]
+    data_rate_mt_per_s: Count
+    tCK_ps: Count
+    timings: dict[str, Clocks]
     constraints: tuple[Constraint, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _clock_fits_the_data_rate(self) -> Self:
+        per_clock = self.data_rate_mt_per_s.value * self.tCK_ps.value / 1e6
+        if min(abs(per_clock / whole - 1) for whole in (2, 4, 8)) > _RATE_TOLERANCE:
+            raise ValueError(
+                f"{self.data_rate_mt_per_s.value} MT/s are {per_clock:.2f} transfers in a clock of "
+                f"{self.tCK_ps.value} ps; known are 2, 4 and 8"
+            )
+        return self
 
     @model_validator(mode="after")
     def _constraints_can_be_read(self) -> Self:
@@ -112,6 +117,16 @@ class DramSpec(BaseModel):
     def banks_per_rank(self) -> int:
         """Banks of a rank, over all bank groups."""
         return self.organization.bank_groups.value * self.organization.banks_per_group.value
+
+    @property
+    def single_rank(self) -> bool:
+        """Whether a channel has one rank only, such as a pseudo channel of HBM."""
+        return not any(row.scope == "other_rank" for row in self.constraints)
+
+    def check_ranks(self, ranks: int) -> None:
+        """Raise ConfigError when a channel cannot have so many ranks."""
+        if ranks > 1 and self.single_rank:
+            raise ConfigError(f"{self.name} has one rank to a channel, not {ranks}; take more channels")
 
     @property
     def rank_bytes(self) -> int:

@@ -4,41 +4,21 @@ A file of ``kind: idd`` holds the supply currents of a DRAM device, one of ``kin
 a paper charges for single operations.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import model_validator
 
-from recnmp._registry import PACKAGE
+from recnmp._registry import PACKAGE, library_names
 from recnmp.config import Document
-
-Certainty = Literal["read at the source", "derived", "recalled, not verified"]
-"""How sure a value is; ``derived`` follows from other facts."""
-
-
-class _Facts(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+from recnmp.errors import ConfigError
+from recnmp.library.facts import Count, Facts, Quantity
 
 
-class Quantity(_Facts):
-    """A number, where it comes from and how sure it is; its unit ends the name it stands under."""
-
-    value: Annotated[float, Field(gt=0)]
-    source: str = Field(min_length=3)
-    certainty: Certainty
-
-
-class Count(_Facts):
-    """A whole number, where it comes from and how sure it is."""
-
-    value: Annotated[int, Field(ge=1)]
-    source: str = Field(min_length=3)
-    certainty: Certainty
-
-
-class IddCurrents(_Facts):
+class IddCurrents(Facts):
     """Supply currents of one DRAM device in the operating modes of its data sheet.
 
     Attributes:
+        standard: file of ``library/standards`` that the device follows.
         data_rate_mt_per_s: speed grade that the currents belong to.
         devices_per_rank: devices that act together; all other figures are per device.
         vdd_v: supply voltage.
@@ -52,6 +32,7 @@ class IddCurrents(_Facts):
 
     kind: Literal["idd"]
     name: str
+    standard: str
     data_rate_mt_per_s: Count
     devices_per_rank: Count
     vdd_v: Quantity
@@ -72,7 +53,7 @@ class IddCurrents(_Facts):
         return self
 
 
-class OperationCosts(_Facts):
+class OperationCosts(Facts):
     """Energies of single operations as a paper charges them.
 
     Attributes:
@@ -97,6 +78,22 @@ class OperationCosts(_Facts):
 def load_idd(name: str) -> IddCurrents:
     """Read ``library/energy/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
     return _read(name).validate(IddCurrents)
+
+
+def currents_of(standard: str) -> IddCurrents:
+    """Return the currents of devices of a DRAM standard; raises ConfigError where the library has none."""
+    known = {}
+    for name in library_names("energy"):
+        document = _read(name)
+        if document.data.get("kind") == "idd":
+            currents = document.validate(IddCurrents)
+            known[currents.standard] = currents
+    if standard not in known:
+        raise ConfigError(
+            f"energy: there are no supply currents of {standard}, so its energy is not known; "
+            f"there are of {', '.join(sorted(known))}"
+        )
+    return known[standard]
 
 
 def load_operation_costs(name: str) -> OperationCosts:

@@ -38,10 +38,10 @@ REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
 SLOT_FIELDS = 5
 # Controller.scalar: commands issued in 0 to 5, then
 HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 6, 7, 8, 9, 10, 11
-NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE = (
-    12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED = (
+    12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
 )  # fmt: skip
-SCALARS = 25
+SCALARS = 26
 COUNTS = 12
 # Work.ask, Work.fate and Work.group
 ARRIVE, LANE, REQUEST_ROW, COLUMN, WRITE, GROUP = 0, 1, 2, 3, 4, 5
@@ -56,7 +56,8 @@ NEVER = 1 << 60
 LONG_AGO = -(1 << 40)
 FOLLOWED = -2  # a read that waits has FOLLOWED - i as DEPART where request i is merged into it, -1 otherwise
 
-DONE, NO_SPACE, STARVED = 0, 1, 2
+DONE, NO_SPACE, STARVED, HUNGRY = 0, 1, 2, 3
+ALL, MORE_TO_COME = -1, -2  # instead of a group: run to the end; stop where the next request must be known
 
 
 class Rules(NamedTuple):
@@ -315,6 +316,7 @@ def _accept(rules, c, w, u, t):
         _enqueue(rules, c, w, i, write)
     w.fate[i, ACCEPTED] = t
     c.scalar[NEXT] = i + 1
+    c.scalar[OFFERED] = t + 1
     return True
 
 
@@ -564,10 +566,11 @@ def _decide(rules, c, now, free):
 
 @jit
 def advance(rules, controllers, w, log, u, visible, group):
-    """Run controller ``u`` until ``group`` is served (all visible requests and the last data beat when -1).
+    """Run controller ``u`` until ``group`` is served, or to the last data beat of all visible requests (ALL).
 
     Requests from index ``visible`` on do not exist yet. Returns DONE; NO_SPACE when the log is full, to be
-    called again with a longer one; STARVED when the group waits for requests that are not visible.
+    called again with a longer one; STARVED when the group waits for requests that are not visible; HUNGRY,
+    for MORE_TO_COME, at the clock at which the request after the last visible one might come.
     """
     c = controller(controllers, u)
     s = c.scalar
@@ -576,8 +579,10 @@ def advance(rules, controllers, w, log, u, visible, group):
             return NO_SPACE
         now = s[NOW]
         refused = False
-        if s[NEXT] < visible and w.ask[s[NEXT], ARRIVE] < now:
+        if s[NEXT] < visible and w.ask[s[NEXT], ARRIVE] < now and s[OFFERED] != now:
             refused = not _accept(rules, c, w, u, now - 1)
+        if group == MORE_TO_COME and s[NEXT] == visible:
+            return HUNGRY
         if s[REFRESH_DUE] <= now:
             _queue_refreshes(rules, c, now)
         head, closing = NEVER, NO_KEY  # what goes when no request goes: refresh, or PRE of an unused row

@@ -100,14 +100,14 @@ def _vector(lines: Lines) -> Parsed:
 def _split_vector(lines: Lines, problems: list[Problem]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return where each number of the second word starts and ends, shapes (N, 6)."""
     first, last = lines.start[:, 1], lines.end[:, 1]
-    comma = np.flatnonzero(lines.text == ord(","))
+    comma = np.append(np.flatnonzero(lines.text == ord(",")), len(lines.text))  # never none
     before = np.searchsorted(comma, first)
     commas = np.searchsorted(comma, last) - before
     wrong = commas != len(VECTOR) - 1
     names = ",".join(FIELD_WORDS.values())
     problems.append(Problem(wrong, f"an address has {len(VECTOR)} numbers, {names}"))
-    inner = np.minimum(before[:, None] + np.arange(len(VECTOR) - 1), max(len(comma) - 1, 0))
-    at = np.where(wrong[:, None], first[:, None], comma[inner] if len(comma) else 0)
+    inner = np.minimum(before[:, None] + np.arange(len(VECTOR) - 1), len(comma) - 1)
+    at = np.where(wrong[:, None], first[:, None], comma[inner])
     return np.column_stack([first, at + 1]), np.column_stack([at, last])
 
 

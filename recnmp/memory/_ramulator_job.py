@@ -28,7 +28,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         ),
     }
     counts = Path(job["trace"]).with_suffix(".counts")
-    plugins = ramulator.controller_plugin
+    counter = ramulator.controller_plugin.CommandCounter(
+        commands_to_count=list(COMMANDS.values()), path=str(counts)
+    )
     controller = ramulator.controller.GenericDDR(
         dram=dram,
         scheduler=getattr(ramulator.scheduler, job["scheduler"])(),
@@ -37,9 +39,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         addr_mapper=ramulator.addr_mapper.RoBaRaCoCh(),
         read_buffer_size=job["read_queue"],
         write_buffer_size=job["write_queue"],
-        controller_plugins=[
-            plugins.CommandCounter(commands_to_count=list(COMMANDS.values()), path=str(counts))
-        ],
+        controller_plugins=[counter] if job["count_commands"] else [],
     )
     simulation = ramulator.Simulation(
         ramulator.frontend.LoadStoreTrace(clock_ratio=1, path=job["trace"]),
@@ -54,8 +54,10 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     stats = simulation.stats["memory_system"]["controller"]
     simulation.finalize()
-    issued = dict(line.split(", ") for line in counts.read_text().splitlines())
-    commands = {name: int(issued[peer]) for name, peer in COMMANDS.items()}
+    commands = {}
+    if job["count_commands"]:
+        issued = dict(line.split(", ") for line in counts.read_text().splitlines())
+        commands = {name: int(issued[peer]) for name, peer in COMMANDS.items()}
     return {"stats": stats, "commands": commands, "timings": timings, "cpu_s": cpu, "wall_s": wall}
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from recnmp.errors import ConfigError
-from recnmp.library.dram import DramSpec
+from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.formats import MemoryTrace
 from recnmp.memory.replay import Timeline, replay
 from recnmp.memory.run import Setup, make_requests
@@ -28,6 +28,7 @@ REQUESTS = 40_000
 STREAM_MAPPING = "RoRaBaCoBgCh"
 
 _WARM_UP = 0.1
+_ACT, _PRE, _RD = (COMMANDS.index(name) for name in ("ACT", "PRE", "RD"))
 _LIGHTEST, _HEAVIEST = 0.02, 0.98  # shares of what the channel takes at most
 
 
@@ -85,10 +86,11 @@ def closed_forms(spec: DramSpec, ranks: int) -> dict[str, float]:
     row_hit = 1 + cycles["nCL"] + cycles["nBL"]
     window, wait = spec.act_window
     activates = ranks * window * cycles["nBL"] / wait if wait else 1.0
+    opened = int(spec.gaps[_ACT, _RD, 0])
     steps = {
         "row_hit_ns": 0,
-        "closed_bank_ns": cycles["nRCD"],
-        "row_conflict_ns": cycles["nRCD"] + cycles["nRP"],
+        "closed_bank_ns": opened,
+        "row_conflict_ns": opened + int(spec.gaps[_PRE, _ACT, 0]),
     }
     forms = {name: cycles_to_ns(row_hit + more, spec.tCK_ps.value) for name, more in steps.items()}
     return forms | {"peak_gb_per_s": peak, "activate_limit_gb_per_s": peak * min(1.0, activates)}

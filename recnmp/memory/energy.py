@@ -18,9 +18,6 @@ from recnmp.library.dram import DramSpec
 from recnmp.library.energy import IddCurrents, OperationCosts
 from recnmp.memory.activity import Floats, RankActivity
 
-_RATE_TOLERANCE = 0.01
-"""Data rate of the currents over that of the standard: 2400 MT/s is 833 or 830 ps, 2666 is another part."""
-
 
 @dataclass(frozen=True)
 class CommandEnergy:
@@ -45,9 +42,9 @@ def command_energy(idd: IddCurrents, spec: DramSpec) -> CommandEnergy:
     another data rate, a timing is missing, or an activation would draw less than standby.
     """
     missing = [name for name in ("nRAS", "nRC") if name not in spec.cycles]
-    rate = 2e6 / spec.tCK_ps.value
-    if missing or abs(idd.data_rate_mt_per_s.value / rate - 1) > _RATE_TOLERANCE:
-        why = f"{', '.join(missing)} missing" if missing else f"{rate:.0f} MT/s"
+    rate = spec.data_rate_mt_per_s.value
+    if missing or idd.data_rate_mt_per_s.value != rate:
+        why = f"{', '.join(missing)} missing" if missing else f"{rate} MT/s"
         raise ConfigError(f"energy: currents of {idd.name!r} do not fit the standard {spec.name!r}: {why}")
     n, clock_ns = spec.cycles, spec.tCK_ps.value / 1000
     volts = idd.vdd_v.value * idd.devices_per_rank.value

@@ -128,7 +128,7 @@ def _located(read: Parsed, spec: DramSpec, mapping: Mapping) -> dict[str, NDArra
         return read.fields
     burst = read.address // np.uint64(spec.organization.burst_bytes.value)
     size = (1 << mapping.bits) * spec.organization.burst_bytes.value
-    text = f"the memory of {sizes['Ch']} channels x {sizes['Ra']} ranks ends at {size - 1:#x}"
+    text = f"with channels {sizes['Ch']} and ranks {sizes['Ra']} the memory ends at {size - 1:#x}"
     read.problems.append(Problem(burst >= np.uint64(1 << mapping.bits), text))
     return mapping.decode(burst.astype(np.int64))
 

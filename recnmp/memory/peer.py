@@ -73,7 +73,7 @@ def compare(
         raise ConfigError(
             "a comparison needs open pages, no row-hit cap, writes forwarded and reads not merged, as in Ramulator"
         )
-    command, environment = _command(ramulator)
+    command, environment = peer_command(ramulator)
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
     timed = bool(trace.arrive.any())
     trace = MemoryTrace(np.zeros_like(trace.arrive), *_columns(trace))
@@ -112,10 +112,11 @@ def run_ours(trace: MemoryTrace, setup: Setup) -> dict[str, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     replay(requests, spec, controller)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return _until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
+    return until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
 
 
-def _until_last_accepted(timeline: Timeline) -> dict[str, float]:
+def until_last_accepted(timeline: Timeline) -> dict[str, float]:
+    """Return a recorded run's figures up to the clock at which its last request is accepted, by our names."""
     commands, end = timeline.commands[0], int(timeline.accepted.max())
     n = int(np.searchsorted(commands.cycle, end, "right"))
     kinds, request = commands.command[:n], commands.request[:n]
@@ -139,9 +140,17 @@ def _speed(requests: int, cpu: float, wall: float) -> dict[str, float]:
 
 
 def run_ramulator(
-    trace: MemoryTrace, setup: Setup, command: list[str], environment: Mapping[str, str]
+    trace: MemoryTrace,
+    setup: Setup,
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    count_commands: bool = True,
 ) -> dict[str, Any]:
-    """Return the peer's ``figures`` by our names and its ``timings``; raises RecnmpError when it fails."""
+    """Return the peer's ``figures`` by our names and its ``timings``; raises RecnmpError when it fails.
+
+    Counting commands is work that the peer's own statistics do not include; for timing alone, leave it out.
+    """
     dram, organization, timing = PRESETS[setup.standard]
     with tempfile.TemporaryDirectory(prefix="recnmp-") as folder:
         text, job, answer = (Path(folder) / name for name in ("requests.trace", "job.json", "answer.json"))
@@ -154,6 +163,7 @@ def run_ramulator(
         }
         settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
         settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
+        settings |= {"count_commands": count_commands}
         job.write_text(json.dumps(settings))
         done = subprocess.run(
             [*command, str(_JOB), str(job), str(answer)],
@@ -185,7 +195,8 @@ def load_store_text(trace: MemoryTrace, setup: Setup) -> str:
     return "".join([f"{words[write]} {byte:#x}\n" for write, byte in pairs])
 
 
-def _command(ramulator: Path) -> tuple[list[str], dict[str, str]]:
+def peer_command(ramulator: Path) -> tuple[list[str], dict[str, str]]:
+    """Return the program that runs Python files with ``ramulator``, and its environment; raises ConfigError."""
     environment = dict(os.environ)
     if ramulator.is_file() and os.access(ramulator, os.X_OK):
         return [str(ramulator.absolute())], environment

@@ -86,10 +86,8 @@ class Timeline:
 
 
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
-    """Return a standard and a policy as the numbers the kernel reads.
-
-    Raises ConfigError for a standard with a constraint the engine does not space (none of those shipped).
-    """
+    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot space."""
+    spec.check_ranks(options.ranks)
     org, gaps = spec.organization, spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):
@@ -194,7 +192,7 @@ def replay(
     def run(u: int) -> NDArray[np.int64]:
         log = make_log(room)
         end = int(requests.start[u + 1])
-        while (code := kernel.advance(rules, controllers, work, log, u, end, -1)) == kernel.NO_SPACE:
+        while (code := kernel.advance(rules, controllers, work, log, u, end, kernel.ALL)) == kernel.NO_SPACE:
             log = np.concatenate([log, make_log(len(log))])
         if code != kernel.DONE:
             raise RecnmpError("the DRAM engine stopped before its last request; please report this run")

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp._registry import did_you_mean, library_names
+from recnmp.config.mapping import read_mapping
 from recnmp.config.schema import MemoryConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory.audit import audit
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
-from recnmp.memory.replay import ControllerOptions, Timeline, replay
+from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, Timeline, replay
 from recnmp.memory.requests import Requests
 from recnmp.units import cycles_to_ns
 
@@ -38,7 +39,7 @@ class Setup:
         standard: a file of ``library/standards``.
         ranks: ranks of a channel, R, a power of two.
         channels: channels, a power of two.
-        mapping: fields of an address from most to least significant bit.
+        mapping: a bit order, a file of ``library/mappings``, or a YAML file's path.
         policy: how a controller picks the next command.
         refresh: ``off``, ``simultaneous`` or ``staggered``.
         read_queue: reads that a controller can hold.
@@ -49,7 +50,7 @@ class Setup:
         merge_reads: waiting reads answer reads of the same burst.
         quirks: names of ``QUIRKS``.
 
-    Raises ConfigError for names and sizes that cannot be.
+    Raises ConfigError for names and sizes that cannot be, more ranks than the standard has among them.
     """
 
     standard: str = "ddr4_2400"
@@ -68,17 +69,22 @@ class Setup:
 
     def __post_init__(self) -> None:
         """Refuse what the parts behind would not name as clearly."""
-        allowed = library_names("standards")
-        if self.standard not in allowed:
-            hint = did_you_mean(self.standard, allowed)
-            raise ConfigError(f"standard {self.standard!r} is not one of {', '.join(allowed)}{hint}")
+        choices = {
+            "standard": library_names("standards"),
+            "policy": list(POLICIES),
+            "refresh": list(REFRESHES),
+            "quirk": list(QUIRKS),
+        }
+        asked = [("standard", self.standard), ("policy", self.policy), ("refresh", self.refresh)]
+        for what, name in [*asked, *(("quirk", quirk) for quirk in self.quirks)]:
+            if name not in choices[what]:
+                hint = did_you_mean(name, choices[what])
+                raise ConfigError(f"{what} {name!r} is not one of {', '.join(choices[what])}{hint}")
         for name in ("ranks", "channels"):
             value = getattr(self, name)
             if not 1 <= value <= _LARGEST or value & (value - 1):
                 raise ConfigError(f"{name} is {value}; it must be a power of two from 1 to {_LARGEST}")
-        for quirk in self.quirks:
-            if quirk not in QUIRKS:
-                raise ConfigError(f"quirk {quirk!r} is not one of {', '.join(QUIRKS)}")
+        self.spec.check_ranks(self.ranks)
         _ = self.controller
 
     @cached_property
@@ -94,7 +100,8 @@ class Setup:
     @property
     def memory(self) -> MemoryConfig:
         """The memory system as placement knows it."""
-        return MemoryConfig(channels=self.channels, ranks_per_dimm=self.ranks, mapping=self.mapping)
+        mapping = read_mapping(self.mapping, Path())
+        return MemoryConfig(channels=self.channels, ranks_per_dimm=self.ranks, mapping=mapping)
 
     @property
     def controller(self) -> ControllerOptions:

@@ -165,9 +165,14 @@ class FreshProcess:
         except OSError as error:
             raise RecnmpError(f"timing the dense part failed: {error}") from None
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # a process that has died says why when it is asked
+        try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
+        except BrokenPipeError:
+            # the process has died and says why when it is asked; nothing unsent may be left to fail again
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+            self._process.stdin = None
 
     def samples(self) -> list[Samples]:
         """Time every point now; raises RecnmpError when the process fails."""

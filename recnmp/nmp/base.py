@@ -7,21 +7,40 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.config.schema import CachesConfig, MemoryConfig
-from recnmp.errors import RecnmpError
+from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import DramSpec
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import ControllerOptions
 from recnmp.nmp.packet import Packets
+from recnmp.units import BURST_BYTES
+
+
+def need_bursts_of_64_bytes(spec: DramSpec, who: str) -> None:
+    """Raise ConfigError, in the name of ``who``, for a standard with bursts of another size."""
+    if spec.organization.burst_bytes.value != BURST_BYTES:
+        raise ConfigError(
+            f"{who} works on bursts of {BURST_BYTES} B, but those of {spec.name} are "
+            f"{spec.organization.burst_bytes.value} B"
+        )
 
 
 @dataclass(frozen=True)
 class System:
-    """The hardware a run shares between host and near memory."""
+    """The hardware a run shares between host and near memory.
+
+    Raises ConfigError for more ranks than the standard's channels have, and for caches in front of a standard
+    whose bursts are not their lines.
+    """
 
     spec: DramSpec
     memory: MemoryConfig
     cache: CachesConfig
+
+    def __post_init__(self) -> None:
+        self.spec.check_ranks(self.ranks_per_channel)
+        if self.cache.rank or self.cache.llc:
+            need_bursts_of_64_bytes(self.spec, "cache")
 
     @property
     def ranks_per_channel(self) -> int:

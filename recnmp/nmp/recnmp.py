@@ -25,7 +25,7 @@ from recnmp.cache.filter import cache_hits
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
 from recnmp.nmp import _kernels as kernel
-from recnmp.nmp.base import SlsRun, System, sorted_by
+from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes, sorted_by
 from recnmp.nmp.channel import Channel, Sent, Units, run_channel
 from recnmp.nmp.packet import (
     INSTRUCTION_BITS,
@@ -77,9 +77,10 @@ class Options(BaseModel):
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
     """Offload every lookup of ``trace``, batches back to back.
 
-    Raises ConfigError when the bursts of an entry do not follow one another in one row of a rank, or for a
-    pooling NMP cannot do.
+    Raises ConfigError when the bursts of an entry do not follow one another in one row of a rank, for a pooling
+    NMP cannot do, and for a standard whose bursts are not of 64 B.
     """
+    need_bursts_of_64_bytes(system.spec, "nmp.kind recnmp")
     packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
     sent = _send(trace, placed, system, packet)
     packets = _encode(trace, placed, system, sent, first_bag)

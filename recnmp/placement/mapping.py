@@ -1,7 +1,14 @@
-"""Address mapping: which address bits select channel, rank, bank group, bank, row and column."""
+"""Address mapping: which address bits select channel, rank, bank group, bank, row and column.
+
+An order of fields takes each bit of a burst number for one bit of one field; XOR hashing then flips some of these
+bits by others, so that addresses a power of two apart spread over banks, ranks or channels.
+"""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping as Dictionary
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +27,14 @@ class Mapping:
 
     A piece takes the field's next bits upwards, so a field may be split: ``RoBaRaChCoBgCo1`` takes one
     column bit, the bank group, then the rest of the column, and so on.
+
+    Each of ``hashes``, (bit position, mask), flips that bit when an odd number of the mask's bits are set. They act
+    one after the other and none reads the bit it flips, so that undoing them backwards leads back.
     """
 
     name: str
     pieces: tuple[tuple[str, int], ...]
+    hashes: tuple[tuple[int, int], ...] = ()
 
     @property
     def bits(self) -> int:
@@ -31,7 +42,7 @@ class Mapping:
         return sum(bits for _, bits in self.pieces)
 
     def positions(self, *fields: str) -> list[int]:
-        """Return the bit positions that belong to ``fields``, lowest first."""
+        """Return the bit positions that ``fields`` take before hashing, lowest first."""
         found: list[int] = []
         at = 0
         for field, bits in self.pieces:
@@ -41,6 +52,8 @@ class Mapping:
 
     def decode(self, burst: NDArray[np.int64]) -> dict[str, NDArray[np.int64]]:
         """Split burst numbers into their fields; every array has the shape of ``burst``."""
+        for at, mask in self.hashes:
+            burst = _flipped(burst, at, mask)
         values = {field: np.zeros_like(burst) for field in FIELDS}
         taken, at = dict.fromkeys(FIELDS, 0), 0
         for field, bits in self.pieces:
@@ -57,7 +70,19 @@ class Mapping:
             burst |= (values[field] >> taken[field] & ((1 << bits) - 1)) << at
             taken[field] += bits
             at += bits
+        for at, mask in reversed(self.hashes):
+            burst = _flipped(burst, at, mask)
         return burst
+
+
+def _flipped(burst: NDArray[np.int64], at: int, mask: int) -> NDArray[np.int64]:
+    odd: NDArray[np.int64] = np.bitwise_count(burst & mask).astype(np.int64) & 1
+    return burst ^ (odd << at)
+
+
+def is_order(text: str) -> bool:
+    """Return whether ``text`` has the form of a bit order, of whatever fields."""
+    return re.fullmatch(r"([A-Z][a-z]\d*)+", text) is not None
 
 
 def parse_mapping(name: str, sizes: Sizes) -> Mapping:
@@ -68,7 +93,7 @@ def parse_mapping(name: str, sizes: Sizes) -> Mapping:
     Raises ConfigError for unknown, missing or repeated fields and for pieces larger than their field.
     """
     tokens = re.findall(r"([A-Z][a-z])(\d*)", name)
-    if "".join(field + digits for field, digits in tokens) != name or not tokens:
+    if not is_order(name):
         raise ConfigError(f"mapping {name!r} is not a list of {', '.join(FIELDS)}")
     total = {field: sizes[field].bit_length() - 1 for field in FIELDS}
     for field in FIELDS:
@@ -88,3 +113,33 @@ def parse_mapping(name: str, sizes: Sizes) -> Mapping:
         (field, int(digits) if digits else total[field] - fixed[field]) for field, digits in reversed(tokens)
     )
     return Mapping(name, pieces)
+
+
+def hashed(mapping: Mapping, name: str, xor: Dictionary[str, Sequence[str]]) -> Mapping:
+    """Return ``mapping`` under ``name`` with bits replaced by their XOR with others.
+
+    ``{"Bg0": ["Co6", "Ro1"]}``: the lowest bit of the bank group is what the order takes for it, XOR bit 6 of the
+    column, XOR bit 1 of the row. All bits read are those of the order, hashed or not, as in published functions
+    of address bits. What is said of a bit that this memory does not have, such as the rank of a system with one,
+    does not apply.
+
+    Raises ConfigError where a bit to read is not there, or bits are hashed by each other, which could send two
+    addresses to one place.
+    """
+    at = {f"{field}{k}": place for field in FIELDS for k, place in enumerate(mapping.positions(field))}
+    try:
+        readers_first = reversed(list(TopologicalSorter(xor).static_order()))
+    except CycleError as error:
+        raise ConfigError(f"mapping {name!r}: xor in a circle: {' by '.join(error.args[1])}") from None
+    hashes = []
+    for bit in readers_first:
+        if bit not in xor or bit not in at:
+            continue
+        for other in xor[bit]:
+            if other not in at:
+                has = len(mapping.positions(other[:2]))
+                raise ConfigError(
+                    f"mapping {name!r}: the xor of {bit} reads {other}, but {other[:2]} has {has} bits here"
+                )
+        hashes.append((at[bit], sum(1 << at[other] for other in xor[bit])))
+    return replace(mapping, name=name, hashes=tuple(hashes))

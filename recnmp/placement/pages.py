@@ -41,27 +41,45 @@ def coloured_frames(
     Args:
         page: page number within its colour, shape (n,).
         colour: rank over all channels, ``channel * ranks + rank``, shape (n,).
-        mapping: the address mapping; its rank and channel bits must lie above the page offset.
+        mapping: the address mapping; no bit within a page may change its rank or channel.
         page_bits: address bits (of burst numbers) within a page.
         seed: seed of the placement within a rank.
+
+    With hashing a rank is not certain address bits but a function of several; pages take every value of the
+    other bits, and as many bits as choose the rank are set so that it comes out as the colour.
 
     Raises ConfigError when the mapping interleaves ranks within a page, or a rank is too small.
     """
     rank_bits, channel_bits = mapping.positions("Ra"), mapping.positions("Ch")
-    if any(bit < page_bits for bit in rank_bits + channel_bits):
+    turns = _colour(mapping, 1 << np.arange(mapping.bits), len(rank_bits)).tolist()
+    if any(turns[:page_bits]):
         raise ConfigError(
             f"page colouring needs a page in one rank, but {mapping.name} switches ranks within a page"
         )
-    free = [bit for bit in range(page_bits, mapping.bits) if bit not in (*rank_bits, *channel_bits)]
+    # every colour, and address bits that turn colour 0 into it; XOR is linear, so bits add up
+    reach = {0: 0}
+    free = []
+    homes = {*rank_bits, *channel_bits}
+    for bit in sorted(range(page_bits, mapping.bits), key=lambda bit: (bit not in homes, bit)):
+        if turns[bit] in reach:
+            free.append(bit)
+        else:
+            reach |= {found ^ turns[bit]: bits | 1 << bit for found, bits in reach.items()}
+    free.sort()
     _fits(page, 1 << len(free), "a rank")
     frame = scatter(page, len(free), seed)
-    ranks = colour & ((1 << len(rank_bits)) - 1)
-    channels = colour >> len(rank_bits)
     burst = np.zeros_like(page)
-    for values, bits in ((frame, free), (ranks, rank_bits), (channels, channel_bits)):
-        for k, bit in enumerate(bits):
-            burst |= (values >> k & 1) << bit
+    for k, bit in enumerate(free):
+        burst |= (frame >> k & 1) << bit
+    turned = np.array([reach[c] for c in range(len(reach))], np.int64)
+    burst |= turned[colour ^ _colour(mapping, burst, len(rank_bits))]
     return burst >> page_bits
+
+
+def _colour(mapping: Mapping, burst: NDArray[np.int64], rank_bits: int) -> NDArray[np.int64]:
+    """Return the rank over all channels of each burst, shape (n,)."""
+    fields = mapping.decode(burst)
+    return fields["Ch"] << rank_bits | fields["Ra"]
 
 
 def _fits(page: NDArray[np.int64], frames: int, where: str) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._registry import did_you_mean, library_names
 from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec
-from recnmp.placement.mapping import Mapping, parse_mapping
+from recnmp.library.mapping import load_mapping
+from recnmp.placement.mapping import FIELDS, Mapping, hashed, is_order, parse_mapping
 from recnmp.placement.pages import coloured_frames, random_frames
 from recnmp.trace.trace import Trace
 
@@ -47,7 +49,10 @@ class PlacedLookups:
 
 
 def make_mapping(memory: MemoryConfig, spec: DramSpec) -> Mapping:
-    """Return the address mapping of a memory system; raises ConfigError when its name cannot be read."""
+    """Return the address mapping of a memory system.
+
+    Raises ConfigError when its name is neither a bit order nor in the library, or it does not fit the memory.
+    """
     org = spec.organization
     sizes = {
         "Ro": org.rows.value,
@@ -57,7 +62,18 @@ def make_mapping(memory: MemoryConfig, spec: DramSpec) -> Mapping:
         "Co": org.bursts_per_row.value,
         "Ch": memory.channels,
     }
-    return parse_mapping(memory.mapping, sizes)
+    given, known = memory.mapping, library_names("mappings")
+    if not isinstance(given, str):
+        return hashed(parse_mapping(given.order, sizes), str(given), given.xor)
+    if given in known:
+        found = load_mapping(given)
+        return hashed(parse_mapping(found.order, sizes), given, found.xor)
+    if not is_order(given):
+        raise ConfigError(
+            f"mapping {given!r} is neither a list of {', '.join(FIELDS)} nor one of {', '.join(known)}"
+            f"{did_you_mean(given, known)}"
+        )
+    return parse_mapping(given, sizes)
 
 
 def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: PlacementConfig) -> PlacedLookups:

@@ -4,12 +4,16 @@ import numpy as np
 import pytest
 
 from recnmp._registry import library_names
+from recnmp.config.schema import MemoryConfig
+from recnmp.errors import ConfigError
 from recnmp.library.device import load_device
 from recnmp.library.dram import load_standard
+from recnmp.library.mapping import load_mapping
 from recnmp.library.model import load_model
 from recnmp.memory.audit import audit
 from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, replay
 from recnmp.memory.requests import Requests
+from recnmp.placement.place import make_mapping
 
 
 @pytest.mark.parametrize("name", library_names("models"))
@@ -44,7 +48,7 @@ def test_every_standard_loads_and_spaces_what_it_names(name):
 def test_every_standard_is_obeyed_by_every_policy(name, policy, refresh):
     spec = load_standard(name)
     rng = np.random.default_rng(0)
-    n, ranks = 400, 2
+    n, ranks = 400, 1 if spec.single_rank else 2
     requests = Requests(
         start=np.array([0, n]),
         arrive=np.arange(n) * spec.cycles["nREFI"] // 100,  # sparse, so that several refreshes fall due
@@ -59,3 +63,27 @@ def test_every_standard_is_obeyed_by_every_policy(name, policy, refresh):
     report = audit(spec, ranks, timeline.commands[0], refresh=refresh)
     assert report.count == 0, report.first
     assert (timeline.counts["REF"] > 0) == (refresh != "off")
+
+
+@pytest.mark.parametrize("ranks", [1, 8])
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("name", library_names("mappings"))
+def test_every_mapping_gives_each_address_a_place_of_its_own(name, channels, ranks):
+    assert len(load_mapping(name).source or "") > 40
+    fitting = 0
+    for standard in library_names("standards"):
+        memory = MemoryConfig(channels=channels, ranks_per_dimm=ranks, mapping=name)
+        try:
+            mapping = make_mapping(memory, load_standard(standard))
+        except ConfigError as error:
+            # a mapping may be made for one kind of memory, and then says what another one lacks
+            assert "bits here" in str(error)  # noqa: PT017
+            continue
+        fitting += 1
+        rng = np.random.default_rng(1)
+        burst = np.unique(rng.integers(0, 1 << mapping.bits, 20_000) | rng.integers(0, 1 << 12, 20_000))
+        fields = mapping.decode(burst)
+        np.testing.assert_array_equal(mapping.encode(fields), burst)
+        for field, values in fields.items():
+            assert 0 <= values.min() <= values.max() < 1 << len(mapping.positions(field))
+    assert fitting > 0

@@ -112,7 +112,7 @@ def test_kernel_and_twin_make_the_same_schedule(number):
 @pytest.mark.parametrize("refresh", ["off", "staggered"])
 @pytest.mark.parametrize("ranks", [1, 8])
 def test_kernel_and_twin_make_the_same_schedule_for_long(ranks, refresh):
-    requests = traffic(ranks, size(2000, 100), ranks, "vectors", "mixed", "saturated")
+    requests = traffic(ranks, size(2000, 1000), ranks, "vectors", "mixed", "saturated")
     options = Dramsim3Options(ranks, refresh=refresh)
     timeline = assert_kernel_equals_twin(OFTEN_REFRESHED, requests, options)
     assert timeline is not None

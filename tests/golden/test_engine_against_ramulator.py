@@ -15,14 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import DDR4
-from reference.recorded import figures, fingerprint, make, options, standard
+from reference.recorded import PARTS, figures, fingerprint, make, options, standard
 from reference.traffic import JITTED, Stream, as_requests
 
-from recnmp.library.dram import COMMANDS
+from recnmp.library.dram import COMMANDS, load_standard
 from recnmp.memory.audit import audit
 from recnmp.memory.replay import replay
 
 RUNS = json.loads(Path(__file__).with_name("ramulator_dram.json").read_text())["runs"]
+SPECS = {"DDR4": DDR4, "DDR5": load_standard("ddr5_4800")}
 FOLDER = os.environ.get("RECNMP_GOLDEN_DRAM", "")
 ALL = os.environ.get("RECNMP_GOLDEN_ALL") == "1"
 LOGS = sorted(Path(FOLDER).glob("cmdtraces/DDR4_*__ramulator2_*.cmd.csv.gz")) if FOLDER else []
@@ -32,13 +33,11 @@ needs_speed = pytest.mark.skipif(not JITTED, reason="a hundred thousand requests
 
 
 def recorded_rows() -> list[dict[str, str]]:
-    """Runs of DDR4 in the folder's table, all or every sixth."""
+    """Runs of Ramulator in the folder's table, all or every sixth."""
     if not FOLDER:
         return []
     with (Path(FOLDER) / "golden.csv").open() as file:
-        rows = [
-            row for row in csv.DictReader(file) if (row["sim"], row["standard"]) == ("ramulator2", "DDR4")
-        ]
+        rows = [row for row in csv.DictReader(file) if row["sim"] == "ramulator2"]
     assert len(rows) > 100
     return rows if ALL else rows[::6]
 
@@ -55,12 +54,19 @@ def read(path: Path) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-def totals(stream: Stream, config: str, ranks: int, read_queue: int) -> dict[str, float]:
-    return figures(replay(as_requests(stream), standard(DDR4, config), options(config, ranks, read_queue)))
+def totals(stream: Stream, run: dict) -> dict[str, float]:
+    requests = as_requests(stream, groups=PARTS[kind_of(run)][0])
+    spec = standard(SPECS[kind_of(run)], run["config"])
+    read_queue = int(run.get("rq") or run["read_queue"])
+    return figures(replay(requests, spec, options(run["config"], int(run["ranks"]), read_queue)))
+
+
+def kind_of(run: dict) -> str:
+    return run.get("kind") or run["standard"]
 
 
 def name_of(run: dict) -> str:
-    return f"{run['trace']}-{run['ranks']}-{run['config']}"
+    return f"{kind_of(run)}-{run['trace']}-{run['ranks']}-{run['config']}"
 
 
 def assert_totals_equal(ours: dict[str, float], run: dict) -> None:
@@ -72,9 +78,9 @@ def assert_totals_equal(ours: dict[str, float], run: dict) -> None:
 @needs_speed
 @pytest.mark.parametrize("run", RUNS, ids=name_of)
 def test_totals_equal_a_recorded_run(run):
-    stream = make(run["trace"], run["ranks"], run["requests"])
-    assert fingerprint(stream, run["ranks"]) == run["trace_sha1"]
-    assert_totals_equal(totals(stream, run["config"], run["ranks"], run["read_queue"]), run)
+    stream = make(run["trace"], run["ranks"], run["requests"], run["kind"])
+    assert fingerprint(stream, run["ranks"], run["kind"]) == run["trace_sha1"]
+    assert_totals_equal(totals(stream, run), run)
 
 
 def test_recorded_runs_reach_every_command_and_every_configuration():
@@ -95,8 +101,8 @@ def test_recorded_runs_reach_every_command_and_every_configuration():
 @needs_speed
 @pytest.mark.parametrize("row", recorded_rows(), ids=name_of)
 def test_totals_equal_a_row_of_the_folder(row):
-    stream = load(f"DDR4_{row['trace']}_R{row['ranks']}", int(row["n_req"]))
-    assert_totals_equal(totals(stream, row["config"], int(row["ranks"]), int(row["rq"])), row)
+    stream = load(f"{row['standard']}_{row['trace']}_R{row['ranks']}", int(row["n_req"]))
+    assert_totals_equal(totals(stream, row), row)
 
 
 @needs_folder

@@ -11,7 +11,7 @@ import numpy as np
 
 from recnmp.library.dram import DramSpec
 from recnmp.memory.replay import ControllerOptions, Timeline
-from reference.traffic import BANKS, COLUMNS, GROUPS, ROWS, Stream
+from reference.traffic import Stream
 
 POLICIES = {"frfcfs": "frfcfs", "rowhit": "frfcfs_rowhit"}
 REFRESHES = {"ref": "simultaneous", "noref": "off", "refstag": "staggered"}
@@ -20,27 +20,32 @@ FAMILIES = ("a_rand", "b_seq", "b2_seq_bgil", "d_bankconf", "f_mix7030", "g_lowi
 random with gaps, all writes."""
 
 
-def make(family: str, ranks: int, n: int) -> Stream:
+PARTS = {"DDR4": (4, 4, 65536, 128), "DDR5": (8, 4, 65536, 64)}
+"""Bank groups, banks of a group, rows and bursts of a row: 8 Gb x8, and 16 Gb x8 on half a channel."""
+
+
+def make(family: str, ranks: int, n: int, kind: str = "DDR4") -> Stream:
     """The recorded trace of this name as an array of shape (n, 7), fields as in ``reference.traffic``."""
-    rng = np.random.Generator(np.random.PCG64(zlib.crc32(f"{family}|DDR4|R{ranks}|v1".encode())))
+    rng = np.random.Generator(np.random.PCG64(zlib.crc32(f"{family}|{kind}|R{ranks}|v1".encode())))
+    groups, banks, rows, columns = PARTS[kind]
     number, zero = np.arange(n), np.zeros(n, np.int64)
     arrive = write = zero
     if family == "b_seq":
-        rest, column = np.divmod(number, COLUMNS)
+        rest, column = np.divmod(number, columns)
         rest, rank = np.divmod(rest, ranks)
-        rest, group = np.divmod(rest, GROUPS)
-        row, bank = np.divmod(rest, BANKS)
+        rest, group = np.divmod(rest, groups)
+        row, bank = np.divmod(rest, banks)
     elif family == "b2_seq_bgil":
-        rest, group = np.divmod(number, GROUPS)
-        rest, column = np.divmod(rest, COLUMNS)
-        rest, bank = np.divmod(rest, BANKS)
+        rest, group = np.divmod(number, groups)
+        rest, column = np.divmod(rest, columns)
+        rest, bank = np.divmod(rest, banks)
         row, rank = np.divmod(rest, ranks)
     elif family == "d_bankconf":
         row, rank = np.divmod(number, ranks)
         group = bank = column = zero
     else:
         rank, group, bank, row, column = (
-            rng.integers(0, limit, n) for limit in (ranks, GROUPS, BANKS, ROWS, COLUMNS)
+            rng.integers(0, limit, n) for limit in (ranks, groups, banks, rows, columns)
         )
         if family == "f_mix7030":
             write = rng.random(n) < 0.3
@@ -50,13 +55,14 @@ def make(family: str, ranks: int, n: int) -> Stream:
             arrive = np.cumsum(np.floor(rng.exponential(100.0, n)).astype(np.int64))
         elif family != "a_rand":
             raise ValueError(family)
-    return np.column_stack([arrive, write, rank, group, bank, row % ROWS, column])
+    return np.column_stack([arrive, write, rank, group, bank, row % rows, column])
 
 
-def fingerprint(stream: Stream, ranks: int) -> str:
+def fingerprint(stream: Stream, ranks: int, kind: str = "DDR4") -> str:
     """The first 12 hex digits of a trace's SHA-1."""
+    groups, banks, _, columns = PARTS[kind]
     arrive, write, rank, group, bank, row, column = stream.T
-    burst = (((row * BANKS + bank) * GROUPS + group) * ranks + rank) * COLUMNS + column
+    burst = (((row * banks + bank) * groups + group) * ranks + rank) * columns + column
     return hashlib.sha1(np.column_stack([arrive, burst * 64, write]).astype("<i8").tobytes()).hexdigest()[:12]
 
 

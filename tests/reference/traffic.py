@@ -102,15 +102,18 @@ def traffic(seed: int, n: int, ranks: int, place: str, mix: str, arrival: str) -
     return np.column_stack([arrivals(rng, n, arrival), write, where])
 
 
-def as_requests(*channels: Stream, group: NDArray[np.int64] | None = None) -> Requests:
-    """One stream for each controller; all requests are of one group unless ``group`` tells."""
+def as_requests(*channels: Stream, group: NDArray[np.int64] | None = None, groups: int = GROUPS) -> Requests:
+    """One stream for each controller; all requests are of one group unless ``group`` tells.
+
+    A rank has ``groups`` bank groups of four banks.
+    """
     start = np.cumsum([0, *map(len, channels)])
     arrive, write, rank, bank_group, bank, row, column = np.concatenate(channels).T
     group = np.zeros(len(row), np.int64) if group is None else group
     return Requests(
         start,
         np.ascontiguousarray(arrive),
-        ((rank * GROUPS + bank_group) * BANKS + bank).astype(np.int32),
+        ((rank * groups + bank_group) * BANKS + bank).astype(np.int32),
         row.astype(np.int32),
         column.astype(np.int32),
         write.astype(np.uint8),

@@ -126,6 +126,25 @@ TABLE = [
         lines=["bad.yaml:5:3: cache.rank: size_bytes must be whole sets of 4 ways x 64 B = 256 B, got 1000"],
     ),
     Bad(
+        "near memory with bursts of 32 B",
+        tail="memory: {standard: lpddr5_6400}\n",
+        lines=[
+            "bad.yaml:4:20: memory.standard: nmp.kind recnmp works on bursts of 64 B, but those of LPDDR5-6400"
+        ],
+    ),
+    Bad(
+        "cache with bursts of 32 B",
+        tail="memory: {standard: lpddr5_6400}\nnmp: {kind: host}\ncache: {llc: {size_bytes: 4096}}\n",
+        lines=["bad.yaml:4:20: memory.standard: cache works on bursts of 64 B, but those of LPDDR5-6400"],
+    ),
+    Bad(
+        "ranks where there are none",
+        tail="memory: {standard: hbm2_2000, ranks_per_dimm: 2}\nnmp: {kind: host}\n",
+        lines=[
+            "bad.yaml:4:20: memory.standard: HBM2-2000 4Gb pseudo channel has one rank to a channel, not 2"
+        ],
+    ),
+    Bad(
         "unknown kind of dense timing",
         tail="mlp: {kind: profil}\n",
         lines=["bad.yaml:4:13: mlp.kind: not a choice, got 'profil'; allowed: measured, profile; did you"],
@@ -208,6 +227,12 @@ NAMES = {
     "trace file": ("model: rm1\ntrace: {file: rm1.parqet}\n", "2:15: trace.file: ", "rm1.parquet"),
     "standard": ("memory: {standard: ddr4_2440}\n", "1:20: memory.standard: ", "ddr4_2400"),
     "mapping": ("memory: {mapping: RoBaXx}\n", "1:19: memory.mapping: ", None),
+    "mapping of the library": ("memory: {mapping: skylakelike}\n", "1:19: memory.mapping: ", "skylake_like"),
+    "mapping file": (
+        "memory: {mapping: bd.yaml}\n",
+        "1:19: memory.mapping: bd.yaml: no such file",
+        "bad.yaml",
+    ),
     "controller policy": ("memory: {policy: frfcf}\n", "1:18: memory.policy: ", "frfcfs"),
     "cache": ("cache: {rank: {kind: lru_, size_bytes: 4096}}\n", "1:22: cache.rank.kind: ", "lru"),
     "architecture": ("nmp: {kind: recnpm}\n", "1:13: nmp.kind: ", "recnmp"),

@@ -195,7 +195,7 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
     code, out, _ = run("list")
     assert code == 0
     kinds = [line.split()[0] for line in out.splitlines()]
-    assert kinds == ["models", "standards", "devices", "caches", "nmp", "configs", "traces"]
+    assert kinds == ["models", "standards", "mappings", "devices", "caches", "nmp", "configs", "traces"]
     assert run("list", "models")[1].splitlines() == ["rm1", "rm2", "rm3"]
     assert json.loads(run("list", "models", "--json")[1]) == {"models": ["rm1", "rm2", "rm3"]}
     assert run("list", "modles")[0] == 2

@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+from builders import system_of
+from reference.traffic import as_requests
 
 from recnmp._registry import library_names
+from recnmp.config import Document
 from recnmp.errors import ConfigError
 from recnmp.library import dram
-from recnmp.library.dram import DramSpec, evaluate, load_standard
-from recnmp.memory.replay import ControllerOptions, Timeline, replay
+from recnmp.library.dram import COMMANDS, DramSpec, evaluate, load_standard
+from recnmp.memory.dramsim3.replay import Dramsim3Options, replay_dramsim3
+from recnmp.memory.replay import ControllerOptions, Timeline, make_rules, replay
 from recnmp.memory.requests import Requests
+from recnmp.memory.run import Setup
 
 STANDARDS = library_names("standards")
 
@@ -30,13 +35,34 @@ def reads(spec: DramSpec, group: list[int], bank: list[int], row: list[int], eve
     return replay(requests, spec, ControllerOptions(1, refresh="off"))
 
 
+DATA_PINS = {"ddr4": 64, "ddr5": 32, "lpddr5": 16, "hbm2": 64, "hbm3": 32}
+OPENING = {"hbm2": "nRCD + 1", "hbm3": "nRCD + 1"}
+"""Clocks from ACT to RD where it is not nRCD: these count from the second clock of an ACT, labels from its first."""
+
+
+def family(name: str) -> str:
+    return name.partition("_")[0]
+
+
+def data(spec: DramSpec) -> int:
+    """Clocks from a RD to the end of its burst."""
+    return spec.cycles["nCL"] + spec.cycles["nBL"]
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_the_peak_is_that_of_all_data_pins_at_the_data_rate(name):
+    spec = load_standard(name)
+    peak = DATA_PINS[family(name)] / 8 * spec.data_rate_mt_per_s.value / 1000
+    assert spec.peak_gb_per_s == pytest.approx(peak, rel=2e-3)  # tCK is in whole picoseconds
+
+
 @pytest.mark.parametrize("name", STANDARDS)
 def test_an_unloaded_read_takes_activation_and_column_latency(name):
     spec = load_standard(name)
-    nRCD, nCL, nBL = (spec.cycles[n] for n in ("nRCD", "nCL", "nBL"))
+    opening = evaluate(OPENING.get(family(name), "nRCD"), spec.cycles)
     timeline = reads(spec, [0, 0], [0, 0], [5, 5], every=1000)
     # a request accepted in one clock can have its first command in the next
-    assert list(timeline.depart - timeline.accepted) == [1 + nRCD + nCL + nBL, 1 + nCL + nBL]
+    assert list(timeline.depart - timeline.accepted) == [1 + opening + data(spec), 1 + data(spec)]
 
 
 @pytest.mark.parametrize("name", STANDARDS)
@@ -44,16 +70,86 @@ def test_row_hits_in_turn_over_the_bank_groups_reach_the_peak(name):
     spec = load_standard(name)
     groups, n = spec.organization.bank_groups.value, 4000
     timeline = reads(spec, [k % groups for k in range(n)], [0] * n, [0] * n)
-    start_up = groups * spec.cycles["nRRD_L"] + spec.cycles["nRCD"] + spec.cycles["nCL"] + spec.cycles["nBL"]
+    start_up = groups * spec.cycles["nRRD_L"] + spec.cycles["nRCD"] + 1 + data(spec)
     assert n * spec.cycles["nBL"] <= timeline.cycles <= n * spec.cycles["nBL"] + start_up
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_row_hits_in_one_bank_group_come_every_nccd_l(name):
+    spec, n = load_standard(name), 500
+    timeline = reads(spec, [0] * n, [0] * n, [0] * n)
+    opening = evaluate(OPENING.get(family(name), "nRCD"), spec.cycles)
+    assert timeline.cycles == 1 + opening + (n - 1) * spec.cycles["nCCD_L"] + data(spec)
 
 
 @pytest.mark.parametrize("name", STANDARDS)
 def test_conflicts_in_one_bank_come_once_a_row_cycle(name):
     spec = load_standard(name)
     timeline = reads(spec, [0] * 100, [0] * 100, list(range(100)))
-    first = 1 + spec.cycles["nRCD"] + spec.cycles["nCL"] + spec.cycles["nBL"]
-    assert timeline.cycles == first + 99 * spec.cycles["nRC"]
+    opening = evaluate(OPENING.get(family(name), "nRCD"), spec.cycles)
+    assert timeline.cycles == 1 + opening + data(spec) + 99 * spec.cycles["nRC"]
+
+
+@pytest.mark.parametrize("name", STANDARDS)
+def test_rows_are_opened_no_faster_than_the_act_window_and_the_command_bus_allow(name):
+    spec, n = load_standard(name), 2000
+    groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
+    place = [(k % groups, k // groups % banks, k // groups // banks) for k in range(n)]
+    group, bank, row = map(list, zip(*place, strict=True))
+    timeline = reads(spec, group, bank, row)
+    # every burst needs an ACT, a RD and a PRE of its own, on one command bus
+    bus = sum(spec.bus_cycles[COMMANDS.index(command)] for command in ("ACT", "RD", "PRE"))
+    limits = (spec.cycles["nFAW"] / 4, spec.cycles["nRRD_S"], float(bus), spec.cycles["nBL"])
+    assert timeline.cycles / n == pytest.approx(max(limits), rel=0.05)
+    assert timeline.cycles / n >= max(limits) * (1 - spec.banks_per_rank / n)
+
+
+@pytest.mark.parametrize("name", [name for name in STANDARDS if load_standard(name).single_rank])
+def test_more_ranks_than_a_channel_has_are_an_error(name):
+    spec = load_standard(name)
+    with pytest.raises(ConfigError, match="one rank to a channel, not 2"):
+        spec.check_ranks(2)
+    with pytest.raises(ConfigError, match="one rank to a channel, not 2"):
+        make_rules(spec, ControllerOptions(2), has_writes=False)
+    with pytest.raises(ConfigError, match="one rank to a channel, not 2"):
+        system_of(spec=spec, ranks_per_dimm=2)
+    with pytest.raises(ConfigError, match="one rank to a channel, not 2"):
+        Setup(name, ranks=2)
+
+
+def test_a_standard_with_a_rule_between_ranks_has_any_number_of_them():
+    load_standard("lpddr5_6400").check_ranks(8)
+
+
+@pytest.mark.parametrize("name", ["lpddr5_6400", "hbm2_2000", "hbm3_6400"])
+def test_policy_dramsim3_refuses_what_it_cannot_space(name):
+    requests = as_requests(np.zeros((1, 7), np.int64))
+    with pytest.raises(ConfigError, match="policy dramsim3 has no rule"):
+        replay_dramsim3(requests, load_standard(name), Dramsim3Options(1))
+
+
+@pytest.mark.parametrize("field", ["value", "source", "certainty"])
+@pytest.mark.parametrize("place", ["organization.rows", "tCK_ps", "data_rate_mt_per_s", "timings.nCL"])
+def test_no_value_no_source_and_no_certainty_has_a_default(place, field):
+    data = load_standard("lpddr5_6400").model_dump(mode="json")
+    section, _, key = place.partition(".")
+    del (data[section][key] if key else data[section])[field]
+    with pytest.raises(ConfigError, match=rf"{place.replace('.', '[.]')}[.]{field}"):
+        Document.from_data(data, "standard.yaml").validate(DramSpec)
+
+
+def test_a_certainty_is_one_of_the_known_words():
+    data = load_standard("ddr4_2400").model_dump(mode="json")
+    data["timings"]["nCL"]["certainty"] = "sure"
+    with pytest.raises(ConfigError, match=r"certainty.*read at the source"):
+        Document.from_data(data, "standard.yaml").validate(DramSpec)
+
+
+def test_a_clock_that_does_not_fit_the_data_rate_is_an_error():
+    data = load_standard("ddr4_2400").model_dump()
+    data["tCK_ps"]["value"] = 625
+    with pytest.raises(ValueError, match=r"2400 MT/s are 1\.50 transfers in a clock of 625 ps"):
+        DramSpec.model_validate(data)
 
 
 def test_a_variant_keeps_what_it_does_not_state():

@@ -25,6 +25,7 @@ from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.commands import Commands
 from recnmp.memory.dramsim3 import _kernels as kernel
+from recnmp.memory.dramsim3.banks import _kernels as banks
 from recnmp.memory.replay import Timeline
 from recnmp.memory.requests import Requests
 
@@ -81,6 +82,7 @@ def replay_dramsim3(
     Raises ConfigError for a standard the controller cannot follow, and RecnmpError for a request to a rank
     that does not exist and for requests that DRAMsim3 would never finish.
     """
+    spec.check_ranks(options.ranks)
     if requests.lane.max(initial=0) >= options.ranks * spec.banks_per_rank:
         raise RecnmpError(f"requests: lane {requests.lane.max()} is beyond the last of {options.ranks} ranks")
     rules = _make_rules(spec, options, bool(requests.write.any()))
@@ -95,7 +97,7 @@ def replay_dramsim3(
             log = np.concatenate([log, np.zeros_like(log)])
         if code == kernel.STUCK:
             raise RecnmpError(
-                f"dramsim3: from clock {controllers.scalar[u, kernel.NOW]} on DRAMsim3 makes no progress: a write "
+                f"dramsim3: from clock {controllers.scalar[u, banks.NOW]} on DRAMsim3 makes no progress: a write "
                 "to be drained waits for a read of its address, which waits for the drain; use policy frfcfs"
             )
         return log
@@ -103,7 +105,7 @@ def replay_dramsim3(
     with ThreadPoolExecutor(requests.controllers) as pool:
         logs = list(pool.map(run, range(requests.controllers)))
     commands = tuple(_commands_of(log, controllers, spec, u) for u, log in enumerate(logs)) if record else ()
-    totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
+    totals = controllers.scalar[:, : banks.COUNTS].sum(axis=0)
     names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
     counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
@@ -112,6 +114,8 @@ def replay_dramsim3(
 
 def _check(spec: DramSpec) -> None:
     """Raise ConfigError for a constraint that the controller does not space."""
+    if spec.bus_cycles.max() > 1:
+        raise ConfigError(f"{spec.name}: policy dramsim3 has no rule for commands of several clocks")
     gaps = spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):
@@ -120,7 +124,7 @@ def _check(spec: DramSpec) -> None:
             columns = x in _COLUMNS and y in _COLUMNS
             whole = after == "REF" or before == "REF"
             wide = (x, y) == (0, 0) or columns or whole
-            own = y in _OWN[x] if x < kernel.REF else y in (0, kernel.REF)
+            own = y in _OWN[x] if x < banks.REF else y in (0, banks.REF)
             known = own, wide, wide, columns
             if gaps[x, y, np.logical_not(known)].any():
                 raise ConfigError(
@@ -128,14 +132,14 @@ def _check(spec: DramSpec) -> None:
                 )
 
 
-def _make_rules(spec: DramSpec, options: Dramsim3Options, has_writes: bool) -> kernel.Rules:
+def _make_rules(spec: DramSpec, options: Dramsim3Options, has_writes: bool) -> banks.Rules:
     _check(spec)
     gaps, cycles = spec.gaps, spec.cycles
     group_of = np.arange(spec.banks_per_rank) // spec.organization.banks_per_group.value
     relation = np.where(group_of[:, None] == group_of[None, :], 1, 2)
     np.fill_diagonal(relation, 0)
     window, window_wait = spec.act_window
-    return kernel.Rules(
+    return banks.Rules(
         ranks=options.ranks,
         banks=spec.banks_per_rank,
         own=gaps[:, :, 0].copy(),
@@ -154,30 +158,29 @@ def _make_rules(spec: DramSpec, options: Dramsim3Options, has_writes: bool) -> k
     )
 
 
-def _make_controllers(rules: kernel.Rules, start: NDArray[np.int64]) -> kernel.Controller:
+def _make_controllers(rules: banks.Rules, start: NDArray[np.int64]) -> banks.Controller:
     """Return idle controllers at clock 0, all banks closed; controller u begins with request ``start[u]``."""
     units, lanes = len(start) - 1, rules.ranks * rules.banks
     queues = lanes // rules.queue_lanes
     slots = 2 * rules.room + queues * rules.depth
-    scalar = np.zeros((units, kernel.SCALARS), np.int64)
-    lane = np.zeros((units, kernel.LANE_FIELDS, lanes), np.int64)
-    rank = np.zeros((units, kernel.ACTS + rules.act_window, rules.ranks), np.int64)
-    slot = np.zeros((units, kernel.SLOT_FIELDS, slots), np.int64)
-    scalar[:, kernel.NEXT] = start[:-1]
-    scalar[:, kernel.FREE] = slots
-    scalar[:, kernel.DUE] = rules.refresh_interval or kernel.NEVER
-    slot[:, kernel.FREE_SLOT] = np.arange(slots)
-    lane[:, kernel.OFF : kernel.OFF + 4] = kernel.NEVER
-    lane[:, [kernel.ROW, kernel.HEAD, kernel.TAIL]] = -1
-    rank[:, kernel.BEST : kernel.BEST + 4] = kernel.NEVER
-    rank[:, kernel.ACTS :] = kernel.LONG_AGO
-    return kernel.Controller(
+    scalar = np.zeros((units, banks.SCALARS), np.int64)
+    lane = np.zeros((units, banks.LANE_FIELDS, lanes), np.int64)
+    rank = np.zeros((units, banks.ACTS + rules.act_window, rules.ranks), np.int64)
+    slot = np.zeros((units, slots, banks.SLOT_FIELDS), np.int64)
+    scalar[:, banks.NEXT] = start[:-1]
+    scalar[:, banks.DUE] = rules.refresh_interval or banks.NEVER
+    slot[:, :, banks.NEXT_SLOT] = np.arange(1, slots + 1)
+    lane[:, banks.OFF : banks.OFF + 4] = banks.NEVER
+    lane[:, [banks.ROW, banks.HEAD, banks.TAIL]] = -1
+    rank[:, banks.BEST : banks.BEST + 4] = banks.NEVER
+    rank[:, banks.ACTS :] = banks.LONG_AGO
+    return banks.Controller(
         scalar,
         lane,
         rank,
-        np.zeros((units, kernel.QUEUE_FIELDS, queues), np.int64),
+        np.zeros((units, 3, queues), np.int64),
         slot,
-        np.zeros((units, 2, rules.room), np.int64),
+        np.zeros((units, 4, rules.room), np.int64),
         np.full((units, 4 << slots.bit_length()), -1, np.int64),
     )
 
@@ -185,22 +188,22 @@ def _make_controllers(rules: kernel.Rules, start: NDArray[np.int64]) -> kernel.C
 def _make_work(requests: Requests) -> kernel.Work:
     columns = (requests.arrive, requests.lane, requests.row, requests.column, requests.write, requests.group)
     fate = np.zeros((len(requests), 3), np.int64)
-    fate[:, kernel.DEPART] = -1
+    fate[:, [kernel.DEPART, kernel.JOINED_NEXT]] = -1
     done = np.zeros((requests.controllers, requests.groups), np.int64)
     return kernel.Work(np.stack(columns, axis=1, dtype=np.int64), fate, done)
 
 
-def _commands_of(log: NDArray[np.int64], controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
+def _commands_of(log: NDArray[np.int64], controllers: banks.Controller, spec: DramSpec, u: int) -> Commands:
     """Return the recorded commands of controller ``u``."""
-    cycle, command, lane, row, column, request = log[: int(controllers.scalar[u, kernel.LOGGED])].T
-    groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
-    of_rank = command == kernel.REF
+    cycle, command, lane, row, column, request = log[: int(controllers.scalar[u, banks.LOGGED])].T
+    groups, per_group = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
+    of_rank = command == banks.REF
     return Commands(
         cycle,
         command.astype(np.int8),
-        lane // (groups * banks),
-        np.where(of_rank, -1, lane // banks % groups),
-        np.where(of_rank, -1, lane % banks),
+        lane // (groups * per_group),
+        np.where(of_rank, -1, lane // per_group % groups),
+        np.where(of_rank, -1, lane % per_group),
         row,
         column,
         request,

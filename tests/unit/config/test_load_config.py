@@ -47,6 +47,43 @@ def test_a_file_extends_another_key_by_key(tmp_path: Path) -> None:
     assert (config.memory.channels, config.memory.read_queue, config.cache.rank) == (4, 8, None)
 
 
+def test_a_mapping_file_is_relative_to_the_file_that_names_it_and_its_content_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = write(tmp_path, "base/maps/mine.yaml", "order: RoBaBgRaChCo\nxor: {Ra0: [Ro1, Ro5]}\n")
+    write(tmp_path, "base/base.yaml", BASE + "memory: {mapping: maps/mine.yaml}\n")
+    top = write(tmp_path, "top.yaml", "extends: base/base.yaml\n")
+    mapping = {"order": "RoBaBgRaChCo", "xor": {"Ra0": ["Ro1", "Ro5"]}, "source": None}
+    resolved = config_to_dict(load_config(top))
+    assert resolved["memory"]["mapping"] == mapping
+    monkeypatch.chdir(tmp_path / "base" / "maps")
+    assert load_config(top, ["memory.mapping=mine.yaml"]) == load_config(top)
+    mine.unlink()
+    assert config_to_dict(load_config_dict(resolved))["memory"] == resolved["memory"]
+    with pytest.raises(ConfigError, match=r"base.yaml:3:19: memory.mapping: .*mine.yaml: no such file"):
+        load_config(top)
+
+
+def test_a_mistake_in_a_mapping_file_has_its_line(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "mine.yaml",
+        "order: RoBaBgRaChCo\nxor:\n  Bg0: [Ro0, Row1]\n  Bx: [Ro0]\n  Ba0: []\nxr: 1\n",
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(write(tmp_path, "a.yaml", BASE + "memory: {mapping: mine.yaml}\n"))
+    expected = [
+        "3:14: xor.Bg0[1]: 'Row1' is not a bit of",
+        "4:3: xor.Bx: 'Bx' is not a bit of",
+        "5:3: xor.Ba0: needs at least one bit",
+        "6:1: xr: unknown key; allowed: order, source, xor; did you mean 'xor'?",
+    ]
+    found = str(caught.value).splitlines()
+    assert len(found) == len(expected)
+    for line, start in zip(found, expected, strict=True):
+        assert line.removeprefix(f"{tmp_path}/mine.yaml:").startswith(start)
+
+
 def test_a_trace_file_is_relative_to_the_file_that_names_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

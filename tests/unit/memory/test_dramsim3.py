@@ -115,6 +115,14 @@ def test_a_schedule_that_never_ends_is_an_error():
         replay(read(1), read(2), write(2), options=options)
 
 
+def test_a_recording_grows_with_the_refreshes_of_a_long_pause():
+    requests, spec = [read(1), read(2, arrive=20_000_000)], spec_with(nREFI=2000)
+    timeline = replay(*requests, options=Dramsim3Options(1), spec=spec)
+    refreshes = timeline.commands[0].command == COMMANDS.index("REF")
+    assert refreshes.sum() == timeline.counts["REF"] == 20_000_000 // 2000
+    assert len(timeline.commands[0]) == sum(timeline.commands[0].counts().values()) == 10_000 + 5
+
+
 def test_no_requests_take_no_time():
     timeline = replay_dramsim3(as_requests(traffic(1, 0, 1, "random", "reads", "saturated")), DDR4, QUIET)
     assert (timeline.cycles, len(timeline.depart)) == (0, 0)

@@ -7,8 +7,14 @@ from builders import DDR4, spec_with
 from recnmp._registry import PACKAGE, library_names
 from recnmp.config import Document
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.dram import DramSpec
-from recnmp.library.energy import IddCurrents, OperationCosts, load_idd, load_operation_costs
+from recnmp.library.dram import DramSpec, load_standard
+from recnmp.library.energy import (
+    IddCurrents,
+    OperationCosts,
+    currents_of,
+    load_idd,
+    load_operation_costs,
+)
 from recnmp.memory.activity import RankActivity
 from recnmp.memory.energy import (
     OperationCounts,
@@ -84,6 +90,26 @@ def test_every_constant_of_recnmp_says_that_it_is_recalled():
     assert {quantity["certainty"] for quantity in quantities} == {"recalled, not verified"}
 
 
+STANDARDS_WITH_CURRENTS = ["ddr4_2133", "ddr4_2400", "ddr4_2666", "ddr4_2933", "ddr4_3200", "hbm2_2000"]
+
+
+@pytest.mark.parametrize("standard", STANDARDS_WITH_CURRENTS)
+def test_currents_of_a_standard_fit_its_timings_and_data_bus(standard):
+    spec, idd = load_standard(standard), currents_of(standard)
+    each = command_energy(idd, spec)
+    assert each.act_pre_pj_per_act > 0
+    # a rank that reads without a gap draws IDD4R: what its reads add to standby over the clocks of a burst
+    read_mw = each.read_pj_per_rd / (spec.cycles["nBL"] * spec.tCK_ps.value / 1000)
+    drawn_mw = idd.vdd_v.value * idd.idd4r_ma.value * idd.devices_per_rank.value
+    assert read_mw + each.background_active_mw_per_rank == pytest.approx(drawn_mw)
+
+
+@pytest.mark.parametrize("standard", sorted(set(library_names("standards")) - set(STANDARDS_WITH_CURRENTS)))
+def test_a_standard_without_currents_is_an_error_that_says_so(standard):
+    with pytest.raises(ConfigError, match=f"no supply currents of {standard}, .* there are of ddr4_2133, "):
+        currents_of(standard)
+
+
 # one command
 
 
@@ -101,6 +127,7 @@ def test_energies_of_a_command_follow_from_the_currents():
 def test_as_many_clocks_twice_as_long_take_twice_the_energy_at_the_same_power():
     document = DDR4.model_dump()
     document["tCK_ps"]["value"] *= 2
+    document["data_rate_mt_per_s"]["value"] //= 2
     slow = DramSpec.model_validate(document)
     fast, slow_energy = idd_energy(ACTIVITY, IDD, DDR4), idd_energy(ACTIVITY, changed_rate(1200), slow)
     for part, energy in fast.parts_pj.items():
@@ -116,7 +143,7 @@ def changed_rate(rate: int) -> IddCurrents:
 
 
 def test_currents_of_another_speed_grade_are_an_error():
-    with pytest.raises(ConfigError, match="2401 MT/s"):
+    with pytest.raises(ConfigError, match="2400 MT/s"):
         command_energy(changed_rate(2666), DDR4)
 
 

@@ -1,6 +1,7 @@
 """Timing of the dense part, with clocks that the test moves."""
 
 import os
+import subprocess
 import sys
 
 import pytest
@@ -160,6 +161,7 @@ def test_an_empty_batch_or_too_few_repeats_is_an_error(batch_size, repeats):
         measure_mlp(MODEL, batch_size, backend="numpy", repeats=repeats)
 
 
+@pytest.mark.parametrize("before_it_is_asked", [False, True])
 @pytest.mark.parametrize(
     ("script", "why"),
     [
@@ -169,11 +171,20 @@ def test_an_empty_batch_or_too_few_repeats_is_an_error(batch_size, repeats):
         ("echo hello", "its process gave no answer"),
     ],
 )
-def test_a_measurement_that_dies_says_why(tmp_path, monkeypatch, script, why):
+def test_a_measurement_that_dies_says_why(tmp_path, monkeypatch, script, why, before_it_is_asked):
     interpreter = tmp_path / "python"
     interpreter.write_text(f"#!/bin/sh\n{script}\n")
     interpreter.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(interpreter))
+    start = subprocess.Popen
+
+    def start_and_see_it_end(*args, **kwargs):
+        process = start(*args, **kwargs)
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        return process
+
+    if before_it_is_asked:
+        monkeypatch.setattr(subprocess, "Popen", start_and_see_it_end)
 
     with pytest.raises(RecnmpError, match=f"timing the dense part failed: {why}"):
         measure_mlp(MODEL, 4, backend="numpy", repeats=3)

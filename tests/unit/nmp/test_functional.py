@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from builders import placed_on, some_trace, system_of, trace_of
 
-from recnmp.errors import RecnmpError
+from recnmp.errors import ConfigError, RecnmpError
 from recnmp.nmp import functional, recnmp
 from recnmp.nmp.packet import FIELDS, decode, encode
 
@@ -29,6 +29,24 @@ def test_whole_numbers_add_up_exactly_wherever_entries_live(mapping, pages, chan
     report = compared(some_trace(2, **BATCHES), system, pages=pages, page_bytes=page_bytes)
     assert report["status"] == "passed"
     assert report["bit_exact"]
+
+
+HASHED = {"order": "RoBaBgRaChCo", "xor": {"Ra0": ["Ro0", "Ro3"], "Ch0": ["Ro1", "Ba0"], "Bg0": ["Ro2"]}}
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("pages", ["random", "coloured"])
+@pytest.mark.parametrize(
+    ("mapping", "dims"),
+    [(HASHED, (16, 32, 64)), ("permuted_banks", (16, 32, 64)), ("skylake_like", (16, 32))],
+)
+def test_whole_numbers_add_up_exactly_under_hashed_mappings(mapping, dims, pages, channels):
+    system = system_of(mapping=mapping, channels=channels, dimms_per_channel=2)
+    if mapping == "skylake_like" and channels == 2 and pages == "coloured":
+        with pytest.raises(ConfigError, match="skylake_like switches ranks within a page"):
+            compared(some_trace(2, dims, **BATCHES), system, pages=pages)
+        return
+    assert compared(some_trace(2, dims, **BATCHES), system, pages=pages)["bit_exact"]
 
 
 @pytest.mark.parametrize("pooling", ["sum", "mean"])

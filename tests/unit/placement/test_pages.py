@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recnmp.errors import ConfigError
-from recnmp.placement.mapping import parse_mapping
+from recnmp.placement.mapping import hashed, parse_mapping
 from recnmp.placement.pages import coloured_frames, random_frames, scatter
 
 SIZES = {"Ro": 64, "Ba": 4, "Bg": 4, "Ra": 8, "Co": 128, "Ch": 2}
@@ -72,3 +72,31 @@ def test_a_colour_holds_a_rank_of_pages_and_no_more():
 def test_colouring_needs_a_mapping_that_leaves_a_page_in_one_rank(name):
     with pytest.raises(ConfigError, match=f"{name} switches ranks within a page"):
         coloured_frames(np.array([0]), np.array([0]), parse_mapping(name, SIZES), 6, seed=0)
+
+
+XOR = {
+    "rank by row": {"Ra0": ["Ro0", "Ro3"], "Ra2": ["Ro1"]},
+    "rank by bank": {"Ra1": ["Ba0", "Bg1", "Ro5"], "Ba0": ["Ro2"]},
+    "rank by rank": {"Ra0": ["Ra1", "Ch0"], "Ra1": ["Ra2", "Ro0"], "Ch0": ["Ro4"]},
+    "bits of the page": {"Co3": ["Ro0", "Ra0"], "Bg0": ["Co6", "Co0"], "Ra0": ["Ro0"]},
+}
+
+
+@pytest.mark.parametrize("xor", XOR.values(), ids=XOR.keys())
+@pytest.mark.parametrize("order", ["RoBaBgRaChCo", "ChRaRoBaBgCo", "RoRaBaBgChCo"])
+def test_with_hashing_every_page_of_a_colour_still_lies_in_its_rank_and_all_fill_the_memory(order, xor):
+    mapping = hashed(parse_mapping(order, SIZES), "mine", xor)
+    pages = SIZES["Ro"] * 16 * SIZES["Co"] >> 6
+    page, colour = (a.ravel() for a in np.meshgrid(np.arange(pages), np.arange(16)))
+    frames = coloured_frames(page, colour, mapping, 6, seed=2)
+    np.testing.assert_array_equal(np.sort(frames), np.arange(pages * 16))
+    for offset in (0, 1, 32, 63):
+        fields = mapping.decode(frames << 6 | offset)
+        np.testing.assert_array_equal(fields["Ch"] * SIZES["Ra"] + fields["Ra"], colour)
+
+
+@pytest.mark.parametrize("xor", [{"Ra1": ["Co5"]}, {"Ch0": ["Ro0", "Co0"]}])
+def test_a_rank_hashed_by_bits_of_the_page_cannot_be_coloured(xor):
+    mapping = hashed(parse_mapping("RoBaBgRaChCo", SIZES), "mine", xor)
+    with pytest.raises(ConfigError, match="mine switches ranks within a page"):
+        coloured_frames(np.array([0]), np.array([0]), mapping, 6, seed=0)

@@ -1,0 +1,53 @@
+"""The DRAM engine beside a live Ramulator 2.1, where RECNMP_RAMULATOR names one.
+
+It is what `recnmp memory compare --ramulator` takes: an interpreter that can import ramulator, or the folder
+that holds the package.
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reference.traffic import JITTED
+
+from recnmp.memory.peer import PRESETS, compare
+from recnmp.memory.run import Setup
+
+RAMULATOR = os.environ.get("RECNMP_RAMULATOR", "")
+TIMES = ("CPU seconds", "wall seconds", "requests per CPU second")
+
+pytestmark = [
+    pytest.mark.skipif(not RAMULATOR, reason="RECNMP_RAMULATOR names no installation of Ramulator 2.1"),
+    pytest.mark.skipif(not JITTED, reason="ten thousand requests need compiled kernels"),
+]
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory) -> Path:
+    """10,000 requests, a fifth of them writes, every second one in the row of the one before."""
+    rng = np.random.default_rng(3)
+    address = rng.integers(0, 1 << 27, 10_000) * 64
+    address[1::2] = address[::2] ^ 64
+    write = rng.random(len(address)) < 0.2
+    pairs = zip(write.tolist(), address.tolist(), strict=True)
+    file = tmp_path_factory.mktemp("trace") / "mixed.trace"
+    file.write_text("".join(f"{'ST' if is_write else 'LD'} {a:#x}\n" for is_write, a in pairs))
+    return file
+
+
+@pytest.mark.parametrize("standard", PRESETS)
+@pytest.mark.parametrize(
+    ("ranks", "policy", "refresh"),
+    [(1, "frfcfs", "simultaneous"), (2, "frfcfs_rowhit", "staggered"), (8, "frfcfs", "off")],
+)
+def test_every_figure_equals_ramulators(trace, standard, ranks, policy, refresh):
+    setup = Setup(standard, ranks, 1, "RoBaBgRaCo", policy, refresh, quirks=("ramulator-rd-wr-gap",))
+    document = compare(trace, "ramulator", setup, Path(RAMULATOR))
+    if document["notes"]:
+        pytest.skip(f"this Ramulator has another {standard}: {'; '.join(document['notes'])}")
+    figures = [figure for figure in document["figures"] if figure["name"] not in TIMES]
+    assert len(figures) == 13
+    assert {figure["name"]: figure["ours"] for figure in figures} == {
+        figure["name"]: pytest.approx(figure["peer"], rel=1e-12) for figure in figures
+    }
