@@ -17,6 +17,25 @@ _SETUP = (
     click.option(
         "--refresh", default="simultaneous", show_default=True, help="off, simultaneous or staggered."
     ),
+    click.option("--page-policy", default="open", show_default=True, help="open or closed."),
+    click.option(
+        "--row-hit-cap",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Column commands after which a row no longer stays open for hits; no cap when absent.",
+    ),
+    click.option(
+        "--forward-writes/--no-forward-writes",
+        default=True,
+        show_default=True,
+        help="Queued writes answer reads.",
+    ),
+    click.option(
+        "--merge-reads/--no-merge-reads",
+        default=False,
+        show_default=True,
+        help="Waiting reads answer reads of the same burst; inflates bandwidth where rows are hot.",
+    ),
     click.option(
         "--read-queue", type=click.IntRange(1, 4096), default=32, show_default=True, help="Reads held."
     ),

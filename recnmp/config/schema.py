@@ -84,6 +84,14 @@ class MemoryConfig(Section):
         "YAML file with order and xor, relative to the configuration that names it; or these keys themselves",
     )
     policy: str = Field("frfcfs", description="how the controller picks the next command")
+    page_policy: Literal["open", "closed"] = Field(
+        "open", description="open: rows stay open; closed: rows that no queued request can use are closed"
+    )
+    row_hit_cap: int | None = Field(
+        None,
+        ge=1,
+        description="column commands after which a row no longer stays open for hits; no cap when absent",
+    )
     read_queue: int = Field(32, ge=1, le=4096, description="read requests a controller can hold")
     refresh: Literal["off", "simultaneous", "staggered"] = Field(
         "simultaneous", description="all-bank refresh of a channel's ranks: none, together, or spread out"

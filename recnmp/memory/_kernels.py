@@ -28,7 +28,8 @@ ROW, OPENED, HEAD, TAIL = (
     13,
 )  # open row or -1; request it was opened for or -1; queue ends (2 each)
 CLOSED = 15  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
-LANE_FIELDS = 16
+SERVED = 16  # column commands since the row was opened; only counted with a row-hit cap
+LANE_FIELDS = 17
 # Controller.rank; ACTS is the first of the window's rows
 PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO = 0, 1, 2, 3, 4, 5
 ACTS = 6
@@ -36,12 +37,12 @@ ACTS = 6
 REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
 SLOT_FIELDS = 5
 # Controller.scalar: commands issued in 0 to 5, then
-HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED = 6, 7, 8, 9, 10
+HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 6, 7, 8, 9, 10, 11
 NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED = (
-    11, 12, 13, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24,
+    12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
 )  # fmt: skip
-SCALARS = 25
-COUNTS = 11
+SCALARS = 26
+COUNTS = 12
 # Work.ask, Work.fate and Work.group
 ARRIVE, LANE, REQUEST_ROW, COLUMN, WRITE, GROUP = 0, 1, 2, 3, 4, 5
 ACCEPTED, DEPART, FIRST = 0, 1, 2
@@ -53,6 +54,7 @@ AGE_MASK = QUEUED - 1
 NO_KEY = 1 << 62
 NEVER = 1 << 60
 LONG_AGO = -(1 << 40)
+FOLLOWED = -2  # a read that waits has FOLLOWED - i as DEPART where request i is merged into it, -1 otherwise
 
 DONE, NO_SPACE, STARVED, HUNGRY = 0, 1, 2, 3
 ALL, MORE_TO_COME = -1, -2  # instead of a group: run to the end; stop where the next request must be known
@@ -79,6 +81,10 @@ class Rules(NamedTuple):
     high: int  # writes above which write mode starts
     low: int  # writes below which it ends
     has_writes: int
+    close_pages: int  # rows that no queued request can use are closed
+    hit_cap: int  # column commands after which an opened row loses its privileges; 0: no cap
+    forward_writes: int  # queued writes answer reads
+    merge_reads: int  # waiting reads answer reads
 
 
 class Controller(NamedTuple):
@@ -119,6 +125,27 @@ def _put(rules, c, log, t, command, lane, row, column, request):
 
 
 @inlined
+def _is_capped(rules, c, lane):
+    return c.lane[ROW, lane] >= 0 and c.lane[SERVED, lane] >= rules.hit_cap
+
+
+@helper
+def _find_capped(rules, c, lane):
+    """Recompute the queued candidates of a lane whose row got its share: a queue's oldest request and a conflict."""
+    row = c.lane[ROW, lane]
+    for q in range(1 + rules.has_writes):
+        hit, slot = NO_KEY, c.lane[HEAD + q, lane]
+        if slot >= 0 and c.slot[SLOT_ROW, slot] == row:
+            hit = QUEUED | c.slot[REQUEST, slot]
+        while slot >= 0 and c.slot[SLOT_ROW, slot] == row:
+            slot = c.slot[NEXT_SLOT, slot]
+        if c.lane[OPENED, lane] < 0 or c.lane[COLUMN_KEY + q, lane] >= QUEUED:
+            c.lane[COLUMN_KEY + q, lane] = hit
+        blocked = slot < 0 or c.lane[OPENED, lane] >= 0
+        c.lane[ROW_KEY + q, lane] = NO_KEY if blocked else QUEUED | c.slot[REQUEST, slot]
+
+
+@inlined
 def _find_candidates(rules, c, lane):
     """Recompute the queued candidates of a lane from its two queues."""
     row = c.lane[ROW, lane]
@@ -142,6 +169,8 @@ def _find_candidates(rules, c, lane):
             hit = c.lane[COLUMN_KEY + q, lane]
         c.lane[COLUMN_KEY + q, lane] = hit
         c.lane[ROW_KEY + q, lane] = conflict
+    if rules.hit_cap and _is_capped(rules, c, lane):
+        _find_capped(rules, c, lane)
 
 
 @inlined
@@ -163,7 +192,9 @@ def _enqueue(rules, c, w, i, q):
         c.lane[HEAD + q, lane] = slot
     c.lane[TAIL + q, lane] = slot
     row = c.lane[ROW, lane]
-    if row == w.ask[i, REQUEST_ROW]:
+    if rules.hit_cap and _is_capped(rules, c, lane):
+        _find_capped(rules, c, lane)
+    elif row == w.ask[i, REQUEST_ROW]:
         if c.lane[COLUMN_KEY + q, lane] == NO_KEY:
             c.lane[COLUMN_KEY + q, lane] = QUEUED | i
     elif c.lane[ROW_KEY + q, lane] == NO_KEY and c.lane[OPENED, lane] < 0:
@@ -193,14 +224,35 @@ def _dequeue(c, q, lane, i):
 
 
 @helper
-def _in_write_queue(c, w, i):
-    slot = c.lane[HEAD + 1, w.ask[i, LANE]]
+def _in_queue(c, w, i, q):
+    """Tell whether a request of the same burst as ``i`` waits in queue ``q``."""
+    slot = c.lane[HEAD + q, w.ask[i, LANE]]
     while slot >= 0:
         j = c.slot[REQUEST, slot]
         if w.ask[j, REQUEST_ROW] == w.ask[i, REQUEST_ROW] and w.ask[j, COLUMN] == w.ask[i, COLUMN]:
             return True
         slot = c.slot[NEXT_SLOT, slot]
     return False
+
+
+@inlined
+def _is_forwarded(rules, c, w, i):
+    """Tell whether a queued write answers request ``i``."""
+    return rules.has_writes and (rules.forward_writes or w.ask[i, WRITE]) and _in_queue(c, w, i, 1)
+
+
+@helper
+def _unread(c, w, i):
+    """Return the read of the same burst as ``i`` whose RD was not issued yet; -1 for none, or for a write."""
+    if w.ask[i, WRITE]:
+        return -1
+    lane, row, column = w.ask[i, LANE], w.ask[i, REQUEST_ROW], w.ask[i, COLUMN]
+    slot, j = c.lane[HEAD, lane], c.lane[OPENED, lane]
+    while j < 0 or w.ask[j, WRITE] or w.ask[j, REQUEST_ROW] != row or w.ask[j, COLUMN] != column:
+        if slot < 0:
+            return -1
+        j, slot = c.slot[REQUEST, slot], c.slot[NEXT_SLOT, slot]
+    return j
 
 
 @inlined
@@ -212,18 +264,41 @@ def _finish(c, w, u, i, done, end):
     c.scalar[END] = max(c.scalar[END], end)
 
 
+@helper
+def _finish_followers(c, w, u, i, done):
+    """Finish the reads that were merged into ``i``."""
+    i = FOLLOWED - w.fate[i, DEPART]
+    while i >= 0:
+        follower = FOLLOWED - w.fate[i, DEPART]
+        w.fate[i, DEPART] = done
+        _finish(c, w, u, i, done, done)
+        i = follower
+
+
 @inlined
 def _has_room(rules, c, w, i):
-    """Tell whether request ``i`` would be taken: its queue has room, or a queued write answers it."""
+    """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
     q = w.ask[i, WRITE]
-    return c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue) or (
-        rules.has_writes and _in_write_queue(c, w, i)
+    return (
+        c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue)
+        or _is_forwarded(rules, c, w, i)
+        or (rules.merge_reads and _unread(c, w, i) >= 0)
     )
 
 
 @inlined
 def _is_idle(c, visible):
     return c.scalar[NEXT] == visible and c.scalar[WAITING] + c.scalar[WAITING + 1] + c.scalar[IN_FLIGHT] == 0
+
+
+@helper
+def _merge(c, w, i):
+    """Let request ``i`` end with a read of the same burst; return whether there is one."""
+    by = _unread(c, w, i)
+    if by >= 0:
+        c.scalar[MERGED] += 1
+        w.fate[i, DEPART], w.fate[by, DEPART] = w.fate[by, DEPART], FOLLOWED - i
+    return by >= 0
 
 
 @inlined
@@ -233,16 +308,37 @@ def _accept(rules, c, w, u, t):
     write = w.ask[i, WRITE]
     if not _has_room(rules, c, w, i):
         return False
-    if rules.has_writes and _in_write_queue(c, w, i):
+    if _is_forwarded(rules, c, w, i):
         c.scalar[ABSORBED if write else FORWARDED] += 1
         w.fate[i, DEPART] = -1 if write else t + 1
         _finish(c, w, u, i, t + 1, t + 1)
-    else:
+    elif not (rules.merge_reads and _merge(c, w, i)):
         _enqueue(rules, c, w, i, write)
     w.fate[i, ACCEPTED] = t
     c.scalar[NEXT] = i + 1
     c.scalar[OFFERED] = t + 1
     return True
+
+
+@inlined
+def _close(rules, c, log, lane, i, t):
+    """Issue a PRE at label ``t`` for request ``i``, or for none when -1."""
+    rank = lane // rules.banks
+    base = rank * rules.banks
+    _put(rules, c, log, t, PRE, lane, -1, -1, i)
+    c.lane[ROW, lane] = -1
+    c.rank[OPEN_BANKS, rank] -= 1
+    c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PRE, ACT])
+    c.lane[ROW_AT, lane] = c.lane[ACT, lane]
+    c.lane[CLOSED, lane] = 0
+    c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[PRE, PREA])
+    c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PRE, REF])
+    if rules.spaced_pre:
+        for j in range(base, base + rules.banks):
+            c.lane[PRE, j] = max(c.lane[PRE, j], t + rules.wide[PRE, PRE, lane - base, j - base])
+            if c.lane[ROW, j] >= 0:
+                c.lane[ROW_AT, j] = c.lane[PRE, j]
+    _find_candidates(rules, c, lane)
 
 
 @inlined
@@ -253,27 +349,15 @@ def _issue_row(rules, c, w, log, i, t):
     base = rank * rules.banks
     bank = lane - base
     if c.lane[ROW, lane] >= 0:
-        _put(rules, c, log, t, PRE, lane, -1, -1, i)
         if w.fate[i, FIRST] == 0:
             w.fate[i, FIRST] = CONFLICTS
-        c.lane[ROW, lane] = -1
-        c.rank[OPEN_BANKS, rank] -= 1
-        c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PRE, ACT])
-        c.lane[ROW_AT, lane] = c.lane[ACT, lane]
-        c.lane[CLOSED, lane] = 0
-        c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[PRE, PREA])
-        c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PRE, REF])
-        if rules.spaced_pre:
-            for j in range(base, base + rules.banks):
-                c.lane[PRE, j] = max(c.lane[PRE, j], t + rules.wide[PRE, PRE, bank, j - base])
-                if c.lane[ROW, j] >= 0:
-                    c.lane[ROW_AT, j] = c.lane[PRE, j]
-        _find_candidates(rules, c, lane)
+        _close(rules, c, log, lane, i, t)
         return
     _put(rules, c, log, t, ACT, lane, w.ask[i, REQUEST_ROW], -1, i)
     if w.fate[i, FIRST] == 0:
         w.fate[i, FIRST] = MISSES
     c.lane[ROW, lane] = w.ask[i, REQUEST_ROW]
+    c.lane[SERVED, lane] = 0
     c.rank[OPEN_BANKS, rank] += 1
     c.lane[OPENED, lane] = i
     c.rank[OPENED_BANKS, rank] += 1
@@ -324,6 +408,8 @@ def _issue_column(rules, c, w, log, u, i, t):
         c.scalar[IN_FLIGHT] -= 1
     else:
         _dequeue(c, write, lane, i)
+    if rules.hit_cap:
+        c.lane[SERVED, lane] += 1
     _find_candidates(rules, c, lane)
     for y in range(RD, RD + 1 + rules.has_writes):
         own = c.lane[y, base : base + rules.banks]
@@ -343,8 +429,11 @@ def _issue_column(rules, c, w, log, u, i, t):
         w.fate[i, DEPART] = -1
         _finish(c, w, u, i, t + rules.write_latency, t)
     else:
-        w.fate[i, DEPART] = t + rules.read_latency
-        _finish(c, w, u, i, t + rules.read_latency, t + rules.read_latency)
+        done = t + rules.read_latency
+        if rules.merge_reads:
+            _finish_followers(c, w, u, i, done)
+        w.fate[i, DEPART] = done
+        _finish(c, w, u, i, done, done)
 
 
 @helper
@@ -432,6 +521,23 @@ def _select_opened(rules, c, now):
     return best
 
 
+@helper
+def _select_closing(rules, c, now):
+    """Return ``wait | lane`` of the open row that can be closed first among those no queued request can use."""
+    best = NO_KEY
+    for b in range(rules.ranks * rules.banks):
+        unused = c.lane[COLUMN_KEY, b] == NO_KEY and c.lane[COLUMN_KEY + 1, b] == NO_KEY
+        if unused and c.lane[ROW, b] >= 0:
+            best = min(best, ((max(c.lane[ROW_AT, b], now) - now) << WAIT_SHIFT) + b)
+    return best
+
+
+@helper
+def _issue_closing(rules, c, log, lane, t):
+    """Close a row that no queued request can use."""
+    _close(rules, c, log, lane, -1, t)
+
+
 @inlined
 def _switch_direction(rules, c):
     """Enter or leave write mode by the queues' fill."""
@@ -444,15 +550,17 @@ def _switch_direction(rules, c):
 
 
 @inlined
-def _decide(rules, c, now):
-    """Return the best key at ``now`` by the policy's order: opened rows, then the queue being served."""
+def _decide(rules, c, now, free):
+    """Return the best key at ``free``, the bus taken until then: opened rows, then the queue being served."""
     if not rules.has_writes:
-        return _select_reads(rules, c, now)
-    best = _select_opened(rules, c, now)
+        return _select_reads(rules, c, free)
+    best = _select_opened(rules, c, free)
+    # direction is only reconsidered on a clock on which no opened request goes
     if best >> WAIT_SHIFT:
-        # direction is only reconsidered on a clock on which no opened request goes
         _switch_direction(rules, c)
-        best = _select_mixed(rules, c, now, c.scalar[WRITING])
+        best = _select_mixed(rules, c, free, c.scalar[WRITING])
+    elif now < free:
+        _switch_direction(rules, c)
     return best
 
 
@@ -477,13 +585,16 @@ def advance(rules, controllers, w, log, u, visible, group):
             return HUNGRY
         if s[REFRESH_DUE] <= now:
             _queue_refreshes(rules, c, now)
-        head = NEVER
+        head, closing = NEVER, NO_KEY  # what goes when no request goes: refresh, or PRE of an unused row
         free = max(now, s[BUS_FREE])
         if s[FIFO_LEN]:
             best = _select_opened(rules, c, free)
             head = max(_refresh_head(rules, c, log, free, False), free)
         else:
-            best = _decide(rules, c, free)
+            best = _decide(rules, c, now, free)
+            if rules.close_pages:
+                closing = _select_closing(rules, c, free)
+                head = NEVER if closing == NO_KEY else free + (closing >> WAIT_SHIFT)
         at = NEVER if best >= NO_KEY else free + (best >> WAIT_SHIFT)
         event = s[REFRESH_DUE]
         if s[NEXT] < visible and not refused and _has_room(rules, c, w, s[NEXT]):
@@ -495,7 +606,10 @@ def advance(rules, controllers, w, log, u, visible, group):
         elif head < at:
             if head > s[END] and _is_idle(c, visible):
                 return DONE if group < 0 else STARVED
-            _refresh_head(rules, c, log, head, True)
+            if closing < NO_KEY:
+                _issue_closing(rules, c, log, closing & AGE_MASK, head)
+            else:
+                _refresh_head(rules, c, log, head, True)
             s[NOW] = head + 1
         else:
             i = best & AGE_MASK

@@ -64,6 +64,15 @@ def compare(
             f"a comparison needs one channel, a standard of {', '.join(PRESETS)} and a policy of "
             f"{', '.join(SCHEDULERS)}; this is {setup.channels}, {setup.standard}, {setup.policy}"
         )
+    if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merge_reads) != (
+        "open",
+        None,
+        True,
+        False,
+    ):
+        raise ConfigError(
+            "a comparison needs open pages, no row-hit cap, writes forwarded and reads not merged, as in Ramulator"
+        )
     command, environment = peer_command(ramulator)
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
     timed = bool(trace.arrive.any())

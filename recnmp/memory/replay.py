@@ -1,9 +1,6 @@
 """Replaying requests through DRAM controllers: the friendly side of the engine.
 
-Policies are Ramulator 2.1's: ``frfcfs`` takes the oldest request whose next command is legal, and serves a
-request whose row was opened for it before everything else; ``frfcfs_rowhit`` also keeps a row open while an
-older request hits it. Requests enter in order, one per clock, and wait outside while their queue is full; one
-for the address of a queued write is answered by it (a read a clock later), with room in its own queue or not.
+What a controller does is in ``recnmp.memory.options``.
 
 Not modelled: power-down, temperature, ECC, command-bus signal integrity, per-bank refresh.
 """
@@ -18,46 +15,29 @@ from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory import _kernels as kernel
 from recnmp.memory.commands import Commands
+from recnmp.memory.options import PAGE_POLICIES, POLICIES, REFRESHES, ControllerOptions
 from recnmp.memory.requests import Requests
 from recnmp.units import cycles_to_ns, gb_per_s
 
-POLICIES = ("frfcfs", "frfcfs_rowhit")
-REFRESHES = ("off", "simultaneous", "staggered")
+__all__ = [
+    "PAGE_POLICIES",
+    "POLICIES",
+    "REFRESHES",
+    "ControllerOptions",
+    "Timeline",
+    "commands_of",
+    "make_controllers",
+    "make_log",
+    "make_rules",
+    "make_work",
+    "replay",
+    "timeline",
+]
 
 # commands that the engine can keep waiting after ACT, PRE, RD, WR, REF and PREA
 _SPACED = ({0, 1, 2, 3, 4, 5}, {0, 1, 4, 5}, {1, 2, 3, 5}, {1, 2, 3, 5}, {0, 4}, {0, 4})
 _WIDE = {(0, 0), (1, 1), (2, 2), (2, 3), (3, 2), (3, 3)}  # command pairs the engine spaces over a whole rank
 _ELSEWHERE = {(2, 2), (2, 3), (3, 2), (3, 3)}  # and over the ranks of a channel
-
-
-@dataclass(frozen=True)
-class ControllerOptions:
-    """How a controller works, the same for all of a run.
-
-    Attributes:
-        ranks: ranks behind its command bus, R.
-        policy: one of ``POLICIES``.
-        refresh: one of ``REFRESHES``; simultaneous: all ranks fall due together every nREFI.
-        read_queue: reads it can hold; a request leaves the queue when its row is opened for it.
-        write_queue: writes it can hold; it turns to writes above 0.8 and back below 0.2 of it.
-
-    Raises ConfigError for a policy or refresh that does not exist, and for fewer than one rank or queue entry.
-    """
-
-    ranks: int
-    policy: str = "frfcfs"
-    refresh: str = "simultaneous"
-    read_queue: int = 32
-    write_queue: int = 32
-
-    def __post_init__(self) -> None:
-        if self.policy not in POLICIES or self.refresh not in REFRESHES:
-            raise ConfigError(
-                f"policy {self.policy!r} and refresh {self.refresh!r}: allowed are {POLICIES} and {REFRESHES}"
-            )
-        for name in ("ranks", "read_queue", "write_queue"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"a controller's {name} is {getattr(self, name)}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -70,7 +50,8 @@ class Timeline:
         done: clock of the last data beat of each group at each controller, 0 where it has none, shape (U, G).
         cycles: last data beat of all.
         counts: commands by name, ``row_hits``, ``row_misses``, ``row_conflicts`` (state of the bank when a
-            request's first command is issued), reads ``forwarded`` from and writes ``absorbed`` by queued writes.
+            request's first command is issued), reads ``forwarded`` from and writes ``absorbed`` by queued writes,
+            reads ``merged`` into waiting ones.
         commands: issued commands of each controller, when recorded.
     """
 
@@ -138,6 +119,10 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         high=options.write_queue * 8 // 10,
         low=-(-options.write_queue * 2 // 10),
         has_writes=int(has_writes),
+        close_pages=int(options.page_policy == "closed"),
+        hit_cap=options.row_hit_cap or 0,
+        forward_writes=int(options.forward_writes),
+        merge_reads=int(options.merge_reads),
     )
 
 
@@ -159,7 +144,7 @@ def make_controllers(
     scalar[:, kernel.FREE] = slot.shape[2]
     slot[:, kernel.FREE_SLOT] = np.arange(slot.shape[2])
     lane[:, kernel.COLUMN_KEY : kernel.ROW] = kernel.NO_KEY
-    lane[:, kernel.ROW : kernel.CLOSED] = -1
+    lane[:, kernel.ROW : kernel.CLOSED] = -1  # CLOSED and SERVED start at 0
     interval = rules.refresh_interval
     due = np.full((units, ranks), interval or kernel.NEVER, np.int64)
     if interval and refresh == "staggered":
@@ -224,7 +209,7 @@ def timeline(
 ) -> Timeline:
     """Gather what the controllers did."""
     totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
-    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed")
+    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
     counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
     done = work.group[:, kernel.DONE_AT]
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]

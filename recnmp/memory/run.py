@@ -5,7 +5,7 @@ full another channel's queue is.
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,10 @@ class Setup:
         refresh: ``off``, ``simultaneous`` or ``staggered``.
         read_queue: reads that a controller can hold.
         write_queue: writes that a controller can hold.
+        page_policy: ``open`` or ``closed``.
+        row_hit_cap: column commands after which a row no longer stays open for hits; None: no cap.
+        forward_writes: queued writes answer reads of the same burst.
+        merge_reads: waiting reads answer reads of the same burst.
         quirks: names of ``QUIRKS``.
 
     Raises ConfigError for names and sizes that cannot be, more ranks than the standard has among them.
@@ -57,6 +61,10 @@ class Setup:
     refresh: str = "simultaneous"
     read_queue: int = 32
     write_queue: int = 32
+    page_policy: str = "open"
+    row_hit_cap: int | None = None
+    forward_writes: bool = True
+    merge_reads: bool = False
     quirks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -98,7 +106,9 @@ class Setup:
     @property
     def controller(self) -> ControllerOptions:
         """The controllers' options."""
-        return ControllerOptions(self.ranks, self.policy, self.refresh, self.read_queue, self.write_queue)
+        return ControllerOptions(
+            **{field.name: getattr(self, field.name) for field in fields(ControllerOptions)}
+        )
 
 
 @dataclass(frozen=True)
@@ -204,6 +214,10 @@ def _described(path: Path, kind: str, setup: Setup) -> dict[str, Any]:
         "refresh": setup.refresh,
         "read_queue": setup.read_queue,
         "write_queue": setup.write_queue,
+        "page_policy": setup.page_policy,
+        "row_hit_cap": setup.row_hit_cap,
+        "forward_writes": setup.forward_writes,
+        "merge_reads": setup.merge_reads,
         "quirks": list(setup.quirks),
     }
 
@@ -219,4 +233,5 @@ def _figures(trace: MemoryTrace, timeline: Timeline, setup: Setup) -> dict[str, 
         "writes": writes,
         "forwarded": timeline.counts["forwarded"],
         "absorbed": timeline.counts["absorbed"],
+        "merged": timeline.counts["merged"],
     }

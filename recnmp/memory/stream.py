@@ -68,18 +68,18 @@ def replay_stream(
         arrived = int(chunk.arrive[-1]) if len(chunk) else arrived
         work = _append(work, make_work(chunk))
         kernel.advance(rules, controllers, work, log, 0, len(work.ask), kernel.MORE_TO_COME)
-        waiting = _outstanding(controllers)
+        waiting = _outstanding(controllers, work.fate)
         served = np.ones(len(work.ask), np.bool_)
         served[waiting] = False
         totals.add(work.fate[served])
-        _renumber(controllers, waiting)
+        _renumber(controllers, work.fate[:, kernel.DEPART], waiting)
         work = kernel.Work(work.ask[waiting], work.fate[waiting], work.group)
     code = kernel.advance(rules, controllers, work, log, 0, len(work.ask), kernel.ALL)
     if code != kernel.DONE:
         raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
     totals.add(work.fate)
     totals.cycles = int(work.group[0, kernel.DONE_AT, 0])
-    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed")
+    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
     totals.counts = {name: int(n) for name, n in zip(names, controllers.scalar[0], strict=False)}
     return totals
 
@@ -103,17 +103,21 @@ def _append(work: kernel.Work, new: kernel.Work) -> kernel.Work:
     return kernel.Work(np.concatenate([work.ask, new.ask]), np.concatenate([work.fate, new.fate]), work.group)
 
 
-def _outstanding(controllers: kernel.Controller) -> NDArray[np.int64]:
-    """Return the requests that wait in a queue or for their column command, oldest first."""
+def _outstanding(controllers: kernel.Controller, fate: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the requests that wait in a queue, for their column command or for a read to end with, oldest first."""
     scalar, lane, slot = controllers.scalar[0], controllers.lane[0], controllers.slot[0]
     used = np.ones(slot.shape[1], np.bool_)
     used[slot[kernel.FREE_SLOT, : scalar[kernel.FREE]]] = False
     opened = lane[kernel.OPENED]
-    return np.sort(np.concatenate([slot[kernel.REQUEST, used], opened[opened >= 0]]))
+    depart = fate[:, kernel.DEPART]
+    followers = kernel.FOLLOWED - depart[depart <= kernel.FOLLOWED]
+    return np.sort(np.concatenate([slot[kernel.REQUEST, used], opened[opened >= 0], followers]))
 
 
-def _renumber(controllers: kernel.Controller, waiting: NDArray[np.int64]) -> None:
-    """Give the ``waiting`` requests the numbers 0, 1, 2 ... everywhere in a controller's state."""
+def _renumber(controllers: kernel.Controller, depart: NDArray[np.int64], waiting: NDArray[np.int64]) -> None:
+    """Give the ``waiting`` requests the numbers 0, 1, 2 ... everywhere in a controller's state and in links."""
+    links = depart <= kernel.FOLLOWED
+    depart[links] = kernel.FOLLOWED - np.searchsorted(waiting, kernel.FOLLOWED - depart[links])
     lane, slot = controllers.lane[0], controllers.slot[0]
     slot[kernel.REQUEST] = np.searchsorted(waiting, slot[kernel.REQUEST])
     opened, keys = lane[kernel.OPENED], lane[_KEYS]

@@ -48,8 +48,16 @@ class System:
         return self.memory.dimms_per_channel * self.memory.ranks_per_dimm
 
     def controller(self, ranks: int, read_queue: int) -> ControllerOptions:
-        """Return the options of a controller of ``ranks`` ranks under this memory's policy and refresh."""
-        return ControllerOptions(ranks, self.memory.policy, self.memory.refresh, read_queue)
+        """Return the options of a controller of ``ranks`` ranks under this memory's policies and refresh."""
+        memory = self.memory
+        return ControllerOptions(
+            ranks,
+            memory.policy,
+            memory.refresh,
+            read_queue,
+            page_policy=memory.page_policy,
+            row_hit_cap=memory.row_hit_cap,
+        )
 
 
 @dataclass(frozen=True)

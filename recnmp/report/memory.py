@@ -25,6 +25,9 @@ def replay_lines(document: Json) -> Iterator[str]:
     if document["writes"]:
         text = f"{document['forwarded']:,} reads, {document['absorbed']:,} writes"
         yield _row("met by queued writes", text)
+    if document["merge_reads"]:
+        remark = f"{document['merged'] / total:.0%} of the requests, moved no data of their own"
+        yield _row("merged reads", f"{document['merged']:,}", remark)
     yield _row("commands", _commands(document["commands"]))
     if document["audit_violations"] is not None:
         issued = sum(document["commands"].values())
@@ -39,7 +42,19 @@ def _title(document: Json) -> Iterator[str]:
     queues = f"queues of {document['read_queue']} reads and {document['write_queue']} writes"
     yield f"{PurePath(document['trace']).name} on {document['standard']}: {shape} a channel, {document['mapping']}"
     quirks = "".join(f", quirk {quirk}" for quirk in document["quirks"])
-    yield f"  {document['policy']}, refresh {document['refresh']}, {queues}{quirks}"
+    yield f"  {document['policy']}{_switches(document)}, refresh {document['refresh']}, {queues}{quirks}"
+
+
+def _switches(document: Json) -> str:
+    """Name what a controller does besides its policy; nothing for open pages, no cap and writes forwarded."""
+    cap = document["row_hit_cap"]
+    named = {
+        "closed pages": document["page_policy"] == "closed",
+        f"row-hit cap {cap}": cap is not None,
+        "writes not forwarded": not document["forward_writes"],
+        "reads merged": document["merge_reads"],
+    }
+    return "".join(f", {name}" for name, is_so in named.items() if is_so)
 
 
 def _commands(commands: Json) -> str:
@@ -49,8 +64,8 @@ def _commands(commands: Json) -> str:
 def curve_lines(document: Json) -> Iterator[str]:
     """Yield the table of a bandwidth-latency curve, a document of ``recnmp.memory.curve.measure_curve``."""
     yield (
-        f"{document['standard']}, {document['ranks']} rank{'s' * (document['ranks'] != 1)}, {document['policy']}, "
-        f"refresh {document['refresh']}, {document['read_share']:.0%} reads"
+        f"{document['standard']}, {document['ranks']} rank{'s' * (document['ranks'] != 1)}, {document['policy']}"
+        f"{_switches(document)}, refresh {document['refresh']}, {document['read_share']:.0%} reads"
     )
     forms = document["closed_forms"]
     yield _row(

@@ -1,6 +1,6 @@
 """The engine makes exactly the schedule of its tick-by-tick twin, and the audit accepts it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations, product
 
 import numpy as np
@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from reference.frfcfs_tick import run
 from reference.traffic import ARRIVALS, MIXES, PLACES, Stream, as_requests, size, traffic
 
-from recnmp.library.dram import DramSpec
+from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory import _kernels as kernel
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import (
+    PAGE_POLICIES,
     POLICIES,
     REFRESHES,
     ControllerOptions,
@@ -28,6 +29,10 @@ from recnmp.memory.replay import (
 
 OFTEN_REFRESHED = spec_with(nREFI=1200)
 """So that a short run meets several refreshes."""
+DDR5 = load_standard("ddr5_4800")
+OFTEN_REFRESHED_DDR5 = DDR5.model_copy(
+    update={"timings": DDR5.timings | {"nREFI": DDR5.timings["nREFI"].model_copy(update={"value": 2000})}}
+)
 
 
 @dataclass(frozen=True)
@@ -39,21 +44,36 @@ class Case:
     queue: int
     policy: str
     refresh: str
+    page_policy: str
+    row_hit_cap: int | None
+    forward_writes: bool
+    merge_reads: bool
 
-    @property
-    def options(self) -> ControllerOptions:
-        return ControllerOptions(self.ranks, self.policy, self.refresh, self.queue, self.queue)
+    def options(self, write_queue: int | None = None) -> ControllerOptions:
+        return ControllerOptions(
+            self.ranks,
+            self.policy,
+            self.refresh,
+            self.queue,
+            write_queue or self.queue,
+            page_policy=self.page_policy,
+            row_hit_cap=self.row_hit_cap,
+            forward_writes=self.forward_writes,
+            merge_reads=self.merge_reads,
+        )
 
 
 def every_pair() -> list[Case]:
     """Four systems for every kind of stream, chosen so that any two choices meet somewhere."""
-    systems = list(product((1, 2, 4, 8), (8, 32, 64), POLICIES, REFRESHES))
-    np.random.default_rng(5).shuffle(systems)
+    rng = np.random.default_rng(5)
+    policies = list(product((1, 2, 4, 8), (8, 32, 64), POLICIES, REFRESHES))
+    switches = list(product(PAGE_POLICIES, (None, 1, 4), (True, False), (True, False)))
+    policies, switches = ([some[i] for i in rng.permutation(len(some))] for some in (policies, switches))
     streams = list(product(PLACES, MIXES, ARRIVALS))
     return [
-        Case(*kind, int(ranks), int(queue), str(policy), str(refresh))
-        for n, kind in enumerate(streams)
-        for ranks, queue, policy, refresh in (systems[(4 * n + k) % len(systems)] for k in range(4))
+        Case(*kind, *policies[n % len(policies)], *switches[rng.integers(len(switches))])
+        for k in range(4)
+        for n, kind in enumerate(streams, k * len(streams) + 5 * k)
     ]
 
 
@@ -66,21 +86,20 @@ def assert_same_commands(one: Commands, other: Commands) -> None:
 
 
 def assert_engine_equals_twin(spec: DramSpec, requests: Stream, options: ControllerOptions) -> Timeline:
+    offered = as_requests(requests)
+    banks, groups = spec.organization.banks_per_group.value, spec.organization.bank_groups.value
+    place = np.unravel_index(offered.lane, (options.ranks, groups, banks))
     twin = run(
-        spec,
-        options.ranks,
-        requests.tolist(),
-        policy=options.policy,
-        refresh=options.refresh,
-        read_queue=options.read_queue,
-        write_queue=options.write_queue,
+        spec, requests=np.column_stack([requests[:, :2], *place, requests[:, 5:]]).tolist(), **asdict(options)
     )
-    engine = replay(as_requests(requests), spec, options, record=True)
+    engine = replay(offered, spec, options, record=True)
     assert_same_commands(engine.commands[0], twin.as_commands())
     np.testing.assert_array_equal(engine.accepted, twin.arrive)
     np.testing.assert_array_equal(engine.depart, twin.depart)
     states = [engine.counts[name] for name in ("row_hits", "row_misses", "row_conflicts")]
     assert states == [twin.row_hits, twin.row_misses, twin.row_conflicts]
+    spared = [engine.counts[name] for name in ("forwarded", "absorbed", "merged")]
+    assert spared == [twin.forwarded, twin.absorbed, twin.merged]
     assert engine.cycles == twin.cycles_drain
     assert audit(spec, options.ranks, engine.commands[0], refresh=options.refresh).first == ()
     return engine
@@ -98,7 +117,7 @@ def test_any_two_choices_meet_in_the_grid():
 def test_engine_and_twin_make_the_same_schedule(number):
     case = CASES[number]
     requests = traffic(number, size(180, 60), case.ranks, case.place, case.mix, case.arrival)
-    assert_engine_equals_twin(OFTEN_REFRESHED, requests, case.options)
+    assert_engine_equals_twin(OFTEN_REFRESHED, requests, case.options())
 
 
 @pytest.mark.parametrize("refresh", REFRESHES)
@@ -115,6 +134,8 @@ def timings(draw) -> dict[str, int]:
     """Some timings of the standard made shorter or longer."""
     names = draw(st.lists(st.sampled_from(sorted(set(DDR4.cycles) - {"nREFI", "nBL"})), max_size=5))
     changed = {name: draw(st.integers(1, min(60, 2 * DDR4.cycles[name]))) for name in names}
+    if "nCCD_S" in changed:
+        changed["nCCD_S"] = max(changed["nCCD_S"], DDR4.cycles["nBL"])  # bursts may not overlap
     return changed | {"nREFI": draw(st.integers(900, 3000))}
 
 
@@ -129,6 +150,10 @@ def timings(draw) -> dict[str, int]:
         st.integers(1, 70),
         st.sampled_from(POLICIES),
         st.sampled_from(REFRESHES),
+        st.sampled_from(PAGE_POLICIES),
+        st.none() | st.integers(1, 6),
+        st.booleans(),
+        st.booleans(),
     ),
     writes=st.integers(1, 70),
     seed=st.integers(0, 2**32),
@@ -137,8 +162,7 @@ def timings(draw) -> dict[str, int]:
 )
 def test_engine_and_twin_agree_on_other_timings_and_queues(case, writes, seed, count, timings):
     requests = traffic(seed, count, case.ranks, case.place, case.mix, case.arrival)
-    options = ControllerOptions(case.ranks, case.policy, case.refresh, case.queue, writes)
-    assert_engine_equals_twin(spec_with(**timings), requests, options)
+    assert_engine_equals_twin(spec_with(**timings), requests, case.options(writes))
 
 
 def test_a_read_of_a_queued_write_needs_no_room_in_the_read_queue():
@@ -159,6 +183,33 @@ def test_a_write_to_a_queued_write_needs_no_room_in_the_write_queue():
     assert timeline.accepted[:3].tolist() == [0, 1, 2]
     assert timeline.accepted[3] > DDR4.cycles["nRAS"]
     assert timeline.counts["absorbed"] == 1
+
+
+LONG = list(product(PAGE_POLICIES, (None, 1, 3), (False, True)))
+
+
+@pytest.mark.parametrize(("page_policy", "cap", "merge"), LONG)
+def test_pages_caps_and_merging_make_the_same_schedule_for_long(page_policy, cap, merge):
+    policy = POLICIES[merge ^ (cap == 1)]
+    options = ControllerOptions(
+        2, policy, page_policy=page_policy, row_hit_cap=cap, forward_writes=not merge, merge_reads=merge
+    )
+    requests = traffic(7, size(1500, 80), 2, "vectors", "echo", "bursty")
+    timeline = assert_engine_equals_twin(OFTEN_REFRESHED, requests, options)
+    assert (timeline.counts["forwarded"] > 0) == options.forward_writes
+    assert (timeline.counts["merged"] > 0) == options.merge_reads
+    assert ((timeline.commands[0].command == kernel.PRE) & (timeline.commands[0].request < 0)).any() == (
+        page_policy == "closed"
+    )
+
+
+@pytest.mark.parametrize("number", range(0, len(CASES), size(9, 60)))
+def test_engine_and_twin_make_the_same_schedule_on_ddr5(number):
+    case = CASES[number]
+    requests = traffic(number, size(180, 60), case.ranks, case.place, case.mix, case.arrival)
+    requests[:, 2] = 2 * requests[:, 2] + requests[:, 5] % 2  # which half of a rank's eight bank groups
+    requests[:, 6] %= DDR5.organization.bursts_per_row.value
+    assert_engine_equals_twin(OFTEN_REFRESHED_DDR5, requests, case.options())
 
 
 CHANNELS = [
@@ -217,8 +268,9 @@ def run_in_groups(requests, later, spec: DramSpec, options: ControllerOptions, g
 
 @pytest.mark.parametrize("refresh", REFRESHES)
 @pytest.mark.parametrize("kind", [("zipf", "reads", "sparse"), ("random", "echo", "saturated")])
-def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh):
-    options = ControllerOptions(2, "frfcfs", refresh, 16, 16)
+@pytest.mark.parametrize("more", [{}, {"page_policy": "closed", "row_hit_cap": 2, "merge_reads": True}])
+def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh, more):
+    options = ControllerOptions(2, "frfcfs", refresh, 16, 16, **more)
     stream = traffic(3, size(480, 60), 2, *kind)
     group = np.arange(len(stream)) // 20
     later = stream[:, 0] - stream[group * 20, 0]

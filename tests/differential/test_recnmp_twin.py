@@ -31,6 +31,8 @@ CHOICES = {
     "instructions_per_burst": (8, 8, 1, 3, 64),
     "header_bursts_per_dimm": (0, 1, 3),
     "rank_cache_cycles": (1, 7),
+    "page_policy": ("open", "open", "closed"),
+    "row_hit_cap": (None, None, 1, 3),
 }
 OPTIONS = ("poolings_per_packet", "reorder_window", "packets_in_flight", "instructions_per_burst",
            "header_bursts_per_dimm", "rank_cache_cycles")  # fmt: skip
@@ -69,7 +71,10 @@ def run(case: int) -> Run:
         dimms_per_channel=dimms,
         ranks_per_dimm=ranks,
         audit=True,
-        **{name: picked[name] for name in ("channels", "mapping", "policy", "refresh")},
+        **{
+            name: picked[name]
+            for name in ("channels", "mapping", "policy", "refresh", "page_policy", "row_hit_cap")
+        },
     )
     tables = [(int(rng.choice([40, 5000])), dim) for dim in picked["dims"]]
     calls = random_calls(rng, tables, 4, bags=60 // picked["longest"] + 1, longest=picked["longest"])

@@ -38,10 +38,11 @@ def pieces(requests: Requests, lengths: np.ndarray) -> list[Requests]:
         ("stream", "writes", "saturated"),
     ],
 )
-def test_a_stream_in_chunks_of_any_size_is_one_replay(kind, policy, refresh):
+@pytest.mark.parametrize("more", [{}, {"page_policy": "closed", "row_hit_cap": 2, "merge_reads": True}])
+def test_a_stream_in_chunks_of_any_size_is_one_replay(kind, policy, refresh, more):
     ranks = 2
     requests = as_requests(traffic(7, size(4000, 200), ranks, *kind))
-    options = ControllerOptions(ranks, policy, refresh)
+    options = ControllerOptions(ranks, policy, refresh, **more)
     whole = replay(requests, DDR4, options)
     lengths = np.random.default_rng(1).integers(0, size(700, 40), 400)
     lengths[-1] = len(requests)

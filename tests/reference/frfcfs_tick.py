@@ -2,11 +2,11 @@
 
 Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2,
 commit c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting
-request what it needs next.
+request what it needs next. Closed pages, the row-hit cap and the merging of reads are rules of our own.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,9 @@ class TickResult:
     row_hits: int = 0
     row_misses: int = 0
     row_conflicts: int = 0
+    forwarded: int = 0
+    absorbed: int = 0
+    merged: int = 0
     cycles_drain: int = 0
 
     def as_commands(self) -> Commands:
@@ -54,6 +57,7 @@ class Waiting:
     request: Request
     bank: Bank
     touched: bool = False
+    followers: list[int] = field(default_factory=list)  # reads of the same burst that end with this one
 
     def next_command(self) -> str:
         """Open the row, use it, or close the other row that is open."""
@@ -64,13 +68,33 @@ class Waiting:
         return "PRE"
 
 
+class Rules(NamedTuple):
+    """What a controller may do beyond its policy."""
+
+    page_policy: str = "open"
+    row_hit_cap: int | None = None
+    forward_writes: bool = True
+    merge_reads: bool = False
+
+
+RAMULATOR = Rules()
+
+
 class Controller:
     """Queues, priorities and refresh of one channel; ``accept`` then ``tick``, once each per cycle."""
 
-    def __init__(self, device: Device, policy: str, refresh: str, read_queue: int, write_queue: int) -> None:
+    def __init__(
+        self,
+        device: Device,
+        policy: str,
+        refresh: str,
+        read_queue: int,
+        write_queue: int,
+        rules: Rules = RAMULATOR,
+    ) -> None:
         if policy not in ("frfcfs", "frfcfs_rowhit") or refresh not in ("off", "simultaneous", "staggered"):
             raise ValueError(f"unknown policy {policy!r} or refresh {refresh!r}")
-        self.device = device
+        self.device, self.rules = device, rules
         self.protect_row_hits = policy == "frfcfs_rowhit"
         self.refresh = refresh
         self.read_queue, self.write_queue = read_queue, write_queue
@@ -82,11 +106,18 @@ class Controller:
         self.result = TickResult(device.commands, [], [])
 
     def accept(self, request: Request, cycle: int) -> bool:
-        """Take the request if there is room; reads of a queued write and repeated writes need none."""
+        """Take the request if there is room; what a waiting request of the same burst answers needs none."""
         number = len(self.result.arrive)
-        queued_write = any(write.request[2:] == request[2:] for write in self.writes)
-        depart = cycle + 1 if queued_write and not request.is_write else -1
-        if not queued_write:
+        depart = -1
+        if self.is_queued_write(request) and (request.is_write or self.rules.forward_writes):
+            self.result.absorbed += request.is_write
+            if not request.is_write:
+                self.result.forwarded += 1
+                depart = cycle + 1
+        elif not request.is_write and self.rules.merge_reads and (same := self.unread(request)):
+            self.result.merged += 1
+            same.followers.append(number)
+        else:
             queue, room = (
                 (self.writes, self.write_queue) if request.is_write else (self.reads, self.read_queue)
             )
@@ -98,6 +129,17 @@ class Controller:
         self.result.depart.append(depart)
         return True
 
+    def is_queued_write(self, request: Request) -> bool:
+        """Does a write of the same burst wait in the queue?"""
+        return any(write.request[2:] == request[2:] for write in self.writes)
+
+    def unread(self, request: Request) -> Waiting | None:
+        """The read of the same burst whose RD was not issued yet."""
+        for waiting in self.reads + self.active:
+            if not waiting.request.is_write and waiting.request[2:] == request[2:]:
+                return waiting
+        return None
+
     def tick(self, cycle: int) -> None:
         """Issue at most one command."""
         self.request_refresh(cycle)
@@ -107,7 +149,8 @@ class Controller:
             self.serve_refresh(cycle)
             return
         self.choose_mode()
-        self.serve_queue(self.writes if self.write_mode else self.reads, cycle)
+        if not self.serve_queue(self.writes if self.write_mode else self.reads, cycle):
+            self.close_unused(cycle)
 
     def is_idle(self) -> bool:
         """Has every accepted request been issued?"""
@@ -156,19 +199,56 @@ class Controller:
         else:
             self.write_mode = 5 * len(self.writes) > 4 * self.write_queue or not self.reads
 
-    def serve_queue(self, queue: list[Waiting], cycle: int) -> None:
+    def serve_queue(self, queue: list[Waiting], cycle: int) -> bool:
         """The oldest request whose next command is legal now."""
         for place, waiting in enumerate(queue):
             name = waiting.next_command()
             if name == "PRE" and (waiting.bank.active or self.is_protected(waiting.bank, queue[:place])):
                 continue
+            if name in ("RD", "WR") and self.is_capped(waiting.bank, queue[:place]):
+                continue
             if self.legal(waiting, name, cycle):
                 self.issue(waiting, name, cycle, queue)
-                return
+                return True
+        return False
 
     def is_protected(self, bank: Bank, older: Sequence[Waiting]) -> bool:
         """With row-hit protection, a row stays open while an older request of the queue hits it."""
-        return self.protect_row_hits and any(w.bank is bank and w.request.row == bank.open_row for w in older)
+        hit = any(w.bank is bank and w.request.row == bank.open_row for w in older)
+        return self.protect_row_hits and hit and not self.cap_is_reached(bank)
+
+    def is_capped(self, bank: Bank, older: Sequence[Waiting]) -> bool:
+        """At the cap, a hit waits behind an older request of its queue for another row of the bank."""
+        conflict = any(w.bank is bank and w.request.row != bank.open_row for w in older)
+        return conflict and self.cap_is_reached(bank)
+
+    def cap_is_reached(self, bank: Bank) -> bool:
+        """Did the row get as many column commands since it was opened as the cap allows?"""
+        if self.rules.row_hit_cap is None:
+            return False
+        opened = bank.last("ACT")
+        columns = [cycle for name in ("RD", "WR") for cycle in bank.issued.get(name, []) if cycle > opened]
+        return len(columns) >= self.rules.row_hit_cap
+
+    def close_unused(self, cycle: int) -> None:
+        """With closed pages, a cycle that nothing else uses closes the first row that nobody can use."""
+        if self.rules.page_policy == "open":
+            return
+        for number, rank in enumerate(self.device.ranks):
+            for (group, place), bank in rank.banks.items():
+                if bank.open_row is None or bank.active or self.is_of_use(bank):
+                    continue
+                if self.device.earliest("PRE", number, group, place) <= cycle:
+                    self.device.issue(Command(cycle, "PRE", number, group, place, -1, -1, -1))
+                    return
+
+    def is_of_use(self, bank: Bank) -> bool:
+        """Does a request of either queue hit the open row, without having to wait behind the cap?"""
+        return any(
+            w.bank is bank and w.request.row == bank.open_row and not self.is_capped(bank, queue[:place])
+            for queue in (self.reads, self.writes)
+            for place, w in enumerate(queue)
+        )
 
     def issue(self, waiting: Waiting, name: str, cycle: int, queue: list[Waiting]) -> None:
         """Issue for a request; ACT makes it active, RD and WR end it."""
@@ -196,7 +276,8 @@ class Controller:
             end = cycle + timing["nCL" if name == "RD" else "nCWL"] + timing["nBL"]
             self.result.cycles_drain = max(self.result.cycles_drain, end)
             if name == "RD":
-                self.result.depart[waiting.number] = end
+                for number in (waiting.number, *waiting.followers):
+                    self.result.depart[number] = end
 
 
 def run(
@@ -208,14 +289,15 @@ def run(
     refresh: str = "simultaneous",
     read_queue: int = 32,
     write_queue: int = 32,
+    **rules: object,
 ) -> TickResult:
     """Replay ``requests`` on one channel until every read returned and every write was issued.
 
     A request is (arrive, is_write, rank, bank_group, bank, row, column). Strictly in order, at most one is
     accepted per cycle, not before its arrive cycle and only if its queue has room; its first command comes at
-    the earliest one cycle later.
+    the earliest one cycle later. ``rules`` are fields of ``Rules``.
     """
-    controller = Controller(Device(spec, ranks), policy, refresh, read_queue, write_queue)
+    controller = Controller(Device(spec, ranks), policy, refresh, read_queue, write_queue, Rules(**rules))
     todo = [Request(*map(int, request)) for request in requests]
     accepted, cycle = 0, 0
     while True:

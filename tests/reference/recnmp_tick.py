@@ -13,7 +13,7 @@ from math import ceil, log2
 from typing import NamedTuple
 
 from reference.dram_ranks import Command, Device
-from reference.frfcfs_tick import Controller, Request
+from reference.frfcfs_tick import Controller, Request, Rules
 
 
 class Instruction(NamedTuple):
@@ -86,7 +86,8 @@ class RankDecoder(Controller):
 
     def __init__(self, system, window: int, rank: int) -> None:
         memory = system.memory
-        super().__init__(Device(system.spec, 1), memory.policy, memory.refresh, window, 1)
+        rules = Rules(page_policy=memory.page_policy, row_hit_cap=memory.row_hit_cap)
+        super().__init__(Device(system.spec, 1), memory.policy, memory.refresh, window, 1, rules)
         self.offered: deque[tuple[int, Request, Packet]] = deque()
         interval = system.spec.cycles["nREFI"]
         staggered = memory.refresh == "staggered"

@@ -85,6 +85,7 @@ def standard(spec: DramSpec, config: str) -> DramSpec:
 
 def figures(timeline: Timeline) -> dict[str, float]:
     """The totals that were recorded of a run, by the names they were recorded under."""
+    assert timeline.counts["merged"] == 0  # nothing was recorded of a peer that merges reads
     latency = (timeline.depart - timeline.accepted)[timeline.depart >= 0]
     counts = timeline.counts
     names = {"row_hits": "native_hits", "row_misses": "native_misses", "row_conflicts": "native_conflicts"}
@@ -95,5 +96,5 @@ def figures(timeline: Timeline) -> dict[str, float]:
         "lat_avg": timeline.read_latency_avg_cycles,
         "lat_min": int(latency.min()) if len(latency) else -1,
         "lat_max": int(latency.max(initial=-1)),
-        **{names.get(name, f"cmd_{name}"): count for name, count in counts.items()},
+        **{names.get(name, f"cmd_{name}"): count for name, count in counts.items() if name != "merged"},
     }

@@ -67,3 +67,58 @@ def test_an_idle_rank_is_refreshed_when_due(refresh, first):
     result = run(SPEC, 2, [(9400, 0, 0, 0, 0, 0, 0)], refresh=refresh)
     refs = {command.rank: command.cycle for command in reversed(result.commands) if command.name == "REF"}
     assert [refs[0], refs[1] - (refresh == "simultaneous")] == first
+
+
+def test_a_closed_page_is_closed_once_no_queued_request_hits_it():
+    opens, hit, later = (0, 0, 0, 1, 2, 3, 4), (30, 0, 0, 1, 2, 3, 5), (200, 0, 0, 1, 2, 3, 6)
+    result = run(SPEC, 1, [opens, hit, later], page_policy="closed")
+    # nRAS ends at 40; the hit was read at 31, so its nRTP does too.
+    assert [(c.cycle, c.name, c.request) for c in result.commands] == [
+        (1, "ACT", 0),
+        (17, "RD", 0),
+        (31, "RD", 1),
+        (40, "PRE", -1),
+        (201, "ACT", 2),
+        (217, "RD", 2),
+    ]
+    assert (result.row_hits, result.row_misses, result.row_conflicts) == (1, 2, 0)
+
+
+def test_closing_a_page_takes_a_cycle_that_no_request_could_use():
+    # At 40 the first bank may be closed, and a read of a third one that came at 39 needs its ACT.
+    result = run(SPEC, 1, [(0, 0, 0, 0, 0, 1, 0), (39, 0, 0, 2, 0, 1, 0)], page_policy="closed")
+    assert [(c.cycle, c.name) for c in result.commands][2:4] == [(40, "ACT"), (41, "PRE")]
+
+
+@pytest.mark.parametrize(
+    ("cap", "order"), [(None, [0, 1, 2, 3, 5, 4]), (5, [0, 1, 2, 3, 5, 4]), (3, [0, 1, 2, 3, 4, 5])]
+)
+def test_at_the_cap_a_hit_waits_behind_an_older_request_for_another_row(cap, order):
+    # Four hits keep nRTP from ending; the last one is younger than the request for row 2.
+    hits = [(0, 0, 0, 0, 0, 1, column) for column in range(4)]
+    result = run(SPEC, 1, [*hits, (30, 0, 0, 0, 0, 2, 0), (31, 0, 0, 0, 0, 1, 9)], row_hit_cap=cap)
+    assert [command.request for command in result.commands if command.name == "RD"] == order
+
+
+@pytest.mark.parametrize(("cap", "activations"), [(None, 3), (1, 4)])
+def test_at_the_cap_an_older_hit_no_longer_keeps_its_row_open(cap, activations):
+    opens, other_group_read_at_117 = (0, 0, 0, 0, 0, 1, 0), (100, 0, 0, 1, 0, 1, 0)
+    hit, conflict = (117, 0, 0, 0, 0, 1, 1), (118, 0, 0, 0, 0, 2, 0)
+    requests = [opens, other_group_read_at_117, hit, conflict]
+    result = run(SPEC, 1, requests, policy="frfcfs_rowhit", row_hit_cap=cap)
+    assert Counter(names(result))["ACT"] == activations
+
+
+def test_a_merged_read_ends_with_the_one_that_waited():
+    requests = [(0, 0, 0, 0, 0, 1, 7), (0, 0, 0, 0, 0, 1, 7), (10, 0, 0, 0, 0, 1, 7), (17, 0, 0, 0, 0, 1, 7)]
+    result = run(SPEC, 1, requests, read_queue=1, merge_reads=True)
+    # The last one comes when the RD was issued already.
+    assert result.depart == [37, 37, 37, 43]
+    assert (result.merged, Counter(names(result))["RD"]) == (2, 2)
+
+
+def test_without_forwarding_a_read_of_a_queued_write_goes_to_the_dram():
+    requests = [(0, 0, 0, 0, 0, 1, 0), (1, 1, 0, 0, 0, 2, 0), (9, 0, 0, 0, 0, 2, 0)]
+    result = run(SPEC, 1, requests, forward_writes=False)
+    assert result.forwarded == 0
+    assert Counter(names(result))["RD"] == 2

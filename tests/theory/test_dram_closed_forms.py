@@ -81,6 +81,54 @@ def test_an_unloaded_row_conflict_takes_nrp_more_than_a_closed_bank():
     assert timeline.counts["row_conflicts"] == 1
 
 
+def test_with_closed_pages_every_unloaded_read_takes_nrcd_ncl_and_nbl():
+    n = size(1000, 60)
+    place = anywhere(np.random.default_rng(3), n, 2)
+    place[::2, 3:] = place[1::2, 3:]
+    place[::2, :3] = place[1::2, :3]  # every other read hits or would conflict with the row just read
+    requests = reads(place)
+    requests[:, 0] = 200 * np.arange(n)
+    timeline = serve(requests, ranks=2, page_policy="closed")
+    assert np.all(timeline.depart - timeline.accepted == 1 + CLOSED)
+    assert timeline.counts["row_misses"] == timeline.counts["ACT"] == timeline.counts["RD"] == n
+    assert timeline.counts["PRE"] == n - 1  # the last row is still open when its data are there
+
+
+def test_with_closed_pages_random_reads_cost_an_act_a_rd_and_a_pre_each():
+    n = size(4000, 300)
+    place = anywhere(np.random.default_rng(4), n, 1)
+    timeline = serve(reads(place), page_policy="closed")
+    counts = timeline.counts
+    assert counts["ACT"] == n - counts["row_hits"] >= 0.99 * n
+    assert counts["ACT"] - BANKS <= counts["PRE"] <= counts["ACT"]
+    assert counts["row_conflicts"] < serve(reads(place)).counts["row_conflicts"]
+
+
+def test_a_stream_of_hits_is_served_a_row_at_a_time_whatever_the_page_policy():
+    n = size(20_000, 1200)
+    timeline = serve(over_bank_groups(n), page_policy="closed")
+    assert timeline.counts["ACT"] <= serve(over_bank_groups(n)).counts["ACT"] + n // (4 * COLUMNS) + 4
+
+
+@pytest.mark.parametrize("cap", [1, 4, 16])
+def test_the_cap_bounds_how_long_hits_keep_another_row_waiting(cap):
+    i = np.arange(COLUMNS)
+    requests = reads(np.stack([0 * i, 0 * i, 0 * i, 0 * i, i], axis=1))
+    requests[1, 5] = 1  # the second oldest wants another row; all others hit the first one
+    free, capped = serve(requests), serve(requests, row_hit_cap=cap)
+    hits_before = [np.sum(labels(one, "RD") < one.depart[1] - DATA) for one in (free, capped)]
+    assert hits_before == [COLUMNS - 1, cap]
+
+
+def test_merged_reads_show_more_bandwidth_than_the_dram_moves():
+    i = np.arange(size(2000, 200))
+    requests = reads(np.stack([0 * i, 0 * i, 0 * i, i // 8 % 2, i // 16 % 2], axis=1))
+    plain, merged = serve(requests), serve(requests, merge_reads=True)
+    assert plain.counts["merged"] == 0
+    assert merged.counts["merged"] == len(i) - merged.counts["RD"] > len(i) // 2
+    assert merged.cycles < plain.cycles
+
+
 def test_a_stream_over_bank_groups_fills_the_data_bus():
     n = size(20_000, 1200)
     timeline = serve(over_bank_groups(n))

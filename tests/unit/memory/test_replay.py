@@ -25,6 +25,8 @@ def with_rule(spec: DramSpec = DDR4, **rule) -> DramSpec:
         ({"ranks": 0}, "ranks is 0"),
         ({"read_queue": 0}, "read_queue is 0"),
         ({"write_queue": -1}, "write_queue is -1"),
+        ({"row_hit_cap": 0}, "row_hit_cap is 0"),
+        ({"page_policy": "close"}, "'close' is not one of open, closed"),
     ],
 )
 def test_a_controller_that_cannot_be_is_an_error(options, message):
