@@ -13,7 +13,11 @@ from recnmp.errors import RecnmpError
 _SETUP = (
     click.option("--standard", default="ddr4_2400", show_default=True, help="See `recnmp list standards`."),
     click.option("--ranks", type=click.IntRange(1), default=1, show_default=True, help="Ranks of a channel."),
-    click.option("--policy", default="frfcfs", show_default=True, help="frfcfs, frfcfs_rowhit, ..."),
+    click.option("--policy", default="frfcfs", show_default=True, help="frfcfs, frfcfs_rowhit or dramsim3."),
+    click.option(
+        "--command-queue", type=click.IntRange(1), help="dramsim3: requests in a command queue [8]."
+    ),
+    click.option("--command-queue-per", metavar="P", help="dramsim3: bank or rank has such a queue [bank]."),
     click.option(
         "--refresh", default="simultaneous", show_default=True, help="off, simultaneous or staggered."
     ),
@@ -32,9 +36,9 @@ _SETUP = (
     ),
     click.option(
         "--merge-reads/--no-merge-reads",
-        default=False,
-        show_default=True,
-        help="Waiting reads answer reads of the same burst; inflates bandwidth where rows are hot.",
+        default=None,
+        help="Waiting reads answer reads of the same burst; inflates bandwidth where rows are hot. By default "
+        "only dramsim3 does.",
     ),
     click.option(
         "--read-queue", type=click.IntRange(1, 4096), default=32, show_default=True, help="Reads held."

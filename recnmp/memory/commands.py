@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import RecnmpError
-from recnmp.library.dram import COMMANDS
+from recnmp.library.dram import COMMANDS, DramSpec
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,23 @@ class Commands:
             object.__setattr__(self, field.name, array)
         if len(self) and not (self.command.min() >= 0 and self.command.max() < len(COMMANDS)):
             raise RecnmpError(f"commands: command must be 0 to {len(COMMANDS) - 1} ({', '.join(COMMANDS)})")
+
+    @classmethod
+    def of_log(cls, log: NDArray[np.int64], spec: DramSpec) -> "Commands":
+        """Return a controller's log (C, 6), of cycle, command, lane, row, column and request, by bank."""
+        cycle, command, lane, row, column, request = log.T
+        groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
+        of_rank = (command == COMMANDS.index("REF")) | (command == COMMANDS.index("PREA"))
+        return cls(
+            cycle,
+            command.astype(np.int8),
+            lane // (groups * banks),
+            np.where(of_rank, -1, lane // banks % groups),
+            np.where(of_rank, -1, lane % banks),
+            row,
+            column,
+            request,
+        )
 
     def __len__(self) -> int:
         return len(self.cycle)

@@ -18,7 +18,7 @@ import numpy as np
 from recnmp.errors import ConfigError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.formats import MemoryTrace
-from recnmp.memory.replay import Timeline, replay
+from recnmp.memory.replay import Timeline
 from recnmp.memory.run import Setup, make_requests
 from recnmp.placement.place import make_mapping
 from recnmp.units import cycles_to_ns, gb_per_s
@@ -100,7 +100,7 @@ def _run(setup: Setup, traffic: str, read_share: float, offered: float, seed: in
     """Replay one load, as fast as it is taken where ``offered`` is 0."""
     trace = make_traffic(setup, traffic, read_share, offered, seed)
     requests, _ = make_requests(trace, 1)
-    timeline = replay(requests, setup.spec_with_quirks, setup.controller)
+    timeline = setup.replay(requests)
     return _counted(trace, timeline, setup.spec)
 
 

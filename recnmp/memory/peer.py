@@ -22,7 +22,7 @@ import numpy as np
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
-from recnmp.memory.replay import Timeline, replay
+from recnmp.memory.replay import Timeline
 from recnmp.memory.run import Setup, make_requests
 
 PRESETS = {
@@ -64,7 +64,7 @@ def compare(
             f"a comparison needs one channel, a standard of {', '.join(PRESETS)} and a policy of "
             f"{', '.join(SCHEDULERS)}; this is {setup.channels}, {setup.standard}, {setup.policy}"
         )
-    if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merge_reads) != (
+    if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges) != (
         "open",
         None,
         True,
@@ -107,10 +107,9 @@ def _figure(name: str, ours: float, peer: float) -> dict[str, Any]:
 def run_ours(trace: MemoryTrace, setup: Setup) -> dict[str, float]:
     """Return our figures up to the clock at which the last request is accepted, and the time it took."""
     requests, _ = make_requests(trace, setup.channels)
-    spec, controller = setup.spec_with_quirks, setup.controller
-    timeline = replay(requests, spec, controller, record=True)  # also compiles before the clock runs
+    timeline = setup.replay(requests, record=True)  # also compiles before the clock runs
     cpu, wall = time.process_time(), time.perf_counter()
-    replay(requests, spec, controller)
+    setup.replay(requests)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
 

@@ -25,7 +25,6 @@ __all__ = [
     "REFRESHES",
     "ControllerOptions",
     "Timeline",
-    "commands_of",
     "make_controllers",
     "make_log",
     "make_rules",
@@ -200,7 +199,13 @@ def replay(
 
     with ThreadPoolExecutor(requests.controllers) as pool:
         logs = list(pool.map(run, range(requests.controllers)))
-    commands = tuple(commands_of(log, controllers, spec, u) for u, log in enumerate(logs)) if record else ()
+    commands = (
+        tuple(
+            Commands.of_log(log[: controllers.scalar[u, kernel.LOGGED]], spec) for u, log in enumerate(logs)
+        )
+        if record
+        else ()
+    )
     return timeline(controllers, work, commands)
 
 
@@ -214,21 +219,3 @@ def timeline(
     done = work.group[:, kernel.DONE_AT]
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
     return Timeline(accepted, depart, done, int(done.max(initial=0)), counts, commands)
-
-
-def commands_of(log: NDArray[np.int64], controllers: kernel.Controller, spec: DramSpec, u: int) -> Commands:
-    """Return the recorded commands of controller ``u``."""
-    n = int(controllers.scalar[u, kernel.LOGGED])
-    cycle, command, lane, row, column, request = log[:n].T
-    groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
-    of_rank = command >= kernel.REF
-    return Commands(
-        cycle,
-        command.astype(np.int8),
-        lane // (groups * banks),
-        np.where(of_rank, -1, lane // banks % groups),
-        np.where(of_rank, -1, lane % banks),
-        row,
-        column,
-        request,
-    )

@@ -19,10 +19,14 @@ from recnmp.config.schema import MemoryConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory.audit import audit
+from recnmp.memory.dramsim3 import Dramsim3Options, replay_dramsim3
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
 from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, Timeline, replay
 from recnmp.memory.requests import Requests
 from recnmp.units import cycles_to_ns
+
+DRAMSIM3 = "dramsim3"
+ALL_POLICIES = (*POLICIES, DRAMSIM3)
 
 QUIRKS = ("ramulator-rd-wr-gap",)
 """Departures from a standard that can be asked for. ``ramulator-rd-wr-gap``: a WR may follow a RD of another rank
@@ -40,14 +44,17 @@ class Setup:
         ranks: ranks of a channel, R, a power of two.
         channels: channels, a power of two.
         mapping: a bit order, a file of ``library/mappings``, or a YAML file's path.
-        policy: how a controller picks the next command.
-        refresh: ``off``, ``simultaneous`` or ``staggered``.
+        policy: how a controller picks the next command: one of ``ALL_POLICIES``.
+        refresh: ``off``, ``simultaneous`` or ``staggered``; the latter two are one for ``dramsim3``.
         read_queue: reads that a controller can hold.
-        write_queue: writes that a controller can hold.
+        write_queue: writes that a controller can hold; as many as reads for ``dramsim3``.
         page_policy: ``open`` or ``closed``.
         row_hit_cap: column commands after which a row no longer stays open for hits; None: no cap.
         forward_writes: queued writes answer reads of the same burst.
-        merge_reads: waiting reads answer reads of the same burst.
+        merge_reads: waiting reads answer reads of the same burst; None: as the policy has it, which is not to
+            but for ``dramsim3``.
+        command_queue: requests in a command queue of ``dramsim3``; None: 8, and for the others, which have none.
+        command_queue_per: ``bank`` or ``rank``, what has such a queue; None: bank.
         quirks: names of ``QUIRKS``.
 
     Raises ConfigError for names and sizes that cannot be, more ranks than the standard has among them.
@@ -64,14 +71,16 @@ class Setup:
     page_policy: str = "open"
     row_hit_cap: int | None = None
     forward_writes: bool = True
-    merge_reads: bool = False
+    merge_reads: bool | None = None
+    command_queue: int | None = None
+    command_queue_per: str | None = None
     quirks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what the parts behind would not name as clearly."""
         choices = {
             "standard": library_names("standards"),
-            "policy": list(POLICIES),
+            "policy": list(ALL_POLICIES),
             "refresh": list(REFRESHES),
             "quirk": list(QUIRKS),
         }
@@ -104,11 +113,41 @@ class Setup:
         return MemoryConfig(channels=self.channels, ranks_per_dimm=self.ranks, mapping=mapping)
 
     @property
-    def controller(self) -> ControllerOptions:
-        """The controllers' options."""
-        return ControllerOptions(
-            **{field.name: getattr(self, field.name) for field in fields(ControllerOptions)}
-        )
+    def merges(self) -> bool:
+        """Whether waiting reads answer reads of the same burst."""
+        return self.policy == DRAMSIM3 if self.merge_reads is None else self.merge_reads
+
+    @property
+    def controller(self) -> ControllerOptions | Dramsim3Options:
+        """The controllers' options; raises ConfigError for one that the policy does not have."""
+        if self.policy == DRAMSIM3:
+            return self._dramsim3()
+        for name in ("command_queue", "command_queue_per"):
+            if getattr(self, name) is not None:
+                raise ConfigError(f"{name}: policy {self.policy} has no command queues; {DRAMSIM3} has")
+        asked = {field.name: getattr(self, field.name) for field in fields(ControllerOptions)}
+        return ControllerOptions(**asked | {"merge_reads": self.merges})
+
+    def _dramsim3(self) -> Dramsim3Options:
+        fixed = {
+            "page_policy": "open",
+            "row_hit_cap": None,
+            "forward_writes": True,
+            "write_queue": self.read_queue,
+        }
+        for name, value in fixed.items():
+            if getattr(self, name) != value:
+                raise ConfigError(f"{name}: policy {DRAMSIM3} only has {value}, got {getattr(self, name)}")
+        queue, per = self.command_queue or 8, self.command_queue_per or "bank"
+        return Dramsim3Options(self.ranks, self.read_queue, queue, per, self.merges, self.refresh)
+
+    def replay(self, requests: Requests, record: bool = False) -> Timeline:
+        """Run the controllers over ``requests``; with ``record`` the issued commands are kept."""
+        match self.controller:
+            case Dramsim3Options() as options:
+                return replay_dramsim3(requests, self.spec_with_quirks, options, record=record)
+            case options:
+                return replay(requests, self.spec_with_quirks, options, record=record)
 
 
 @dataclass(frozen=True)
@@ -188,7 +227,7 @@ def replay_trace(
     """
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
     requests, order = make_requests(trace, setup.channels)
-    timeline = replay(requests, setup.spec_with_quirks, setup.controller, record=record or judge)
+    timeline = setup.replay(requests, record=record or judge)
     reports = [
         audit(setup.spec, setup.ranks, commands, refresh=setup.refresh)
         for commands in (timeline.commands if judge else ())
@@ -217,7 +256,9 @@ def _described(path: Path, kind: str, setup: Setup) -> dict[str, Any]:
         "page_policy": setup.page_policy,
         "row_hit_cap": setup.row_hit_cap,
         "forward_writes": setup.forward_writes,
-        "merge_reads": setup.merge_reads,
+        "merge_reads": setup.merges,
+        "command_queue": getattr(setup.controller, "command_queue", None),
+        "command_queue_per": getattr(setup.controller, "per", None),
         "quirks": list(setup.quirks),
     }
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from recnmp.errors import RecnmpError
 from recnmp.memory import _kernels as memory_kernel
 from recnmp.memory.commands import Commands
-from recnmp.memory.replay import Timeline, commands_of, make_controllers, make_rules, make_work, timeline
+from recnmp.memory.replay import Timeline, make_controllers, make_rules, make_work, timeline
 from recnmp.memory.requests import Requests
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import System, sorted_by
@@ -93,7 +93,14 @@ def run_channel(c: int, sent: Sent, placed: PlacedLookups, system: System, units
         room *= 2
     if code != memory_kernel.DONE:
         raise RecnmpError("a rank unit stopped before its last request; please report this configuration")
-    commands = tuple(commands_of(logs[u], controllers, spec, u) for u in range(ranks)) if room else ()
+    commands = (
+        tuple(
+            Commands.of_log(logs[u, : controllers.scalar[u, memory_kernel.LOGGED]], spec)
+            for u in range(ranks)
+        )
+        if room
+        else ()
+    )
     return Channel(timeline(controllers, work), totals, len(present), commands)
 
 

@@ -16,8 +16,9 @@ from recnmp.cli import cli
 from recnmp.errors import ConfigError
 from recnmp.memory import peer
 from recnmp.memory.curve import REQUESTS, closed_forms, make_traffic, measure_curve
+from recnmp.memory.dramsim3 import Dramsim3Options, replay_dramsim3
 from recnmp.memory.formats import read_memory_trace
-from recnmp.memory.run import Setup, replay_trace, with_colliding_writes
+from recnmp.memory.run import Setup, make_requests, replay_trace, with_colliding_writes
 from recnmp.trace.storage import save_trace
 
 KEYS = [
@@ -362,3 +363,32 @@ def test_figures_up_to_the_last_acceptance_add_up(random_trace):
     touched = {request for request in commands.request[commands.cycle <= end].tolist() if request >= 0}
     assert ours["row_hits"] + ours["row_misses"] + ours["row_conflicts"] == len(touched)
     assert 37 <= ours["read latency, clocks"] < 1000
+
+
+def test_the_policy_dramsim3_is_that_engine_with_its_own_queues(run, random_trace):
+    asked = ("--format", "ramulator", "--policy", "dramsim3", "--refresh", "staggered", "--ranks", "2")
+    document = replayed(run, random_trace, *asked, "--mapping", "RoBaBgRaCo", "--command-queue-per", "rank")
+    setup = Setup(ranks=2, mapping="RoBaBgRaCo")
+    trace = read_memory_trace(random_trace, "ramulator", setup.spec, setup.memory, None)
+    requests, _ = make_requests(trace, 1)
+    timeline = replay_dramsim3(requests, setup.spec, Dramsim3Options(2, per="rank"))
+    assert document["cycles"] == timeline.cycles
+    assert document["commands"] == {name: timeline.counts[name] for name in document["commands"]}
+    assert (document["policy"], document["merge_reads"], document["command_queue"]) == ("dramsim3", True, 8)
+    assert document["merged"] == timeline.counts["merged"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--policy", "dramsim3"], "simultaneous"),
+        (["--policy", "dramsim3", "--refresh", "off", "--page-policy", "closed"], "page_policy"),
+        (["--policy", "dramsim3", "--refresh", "off", "--read-queue", "8"], "write_queue"),
+        (["--command-queue", "4"], "frfcfs has no command queues"),
+        (["--policy", "frfcfs_rowhit", "--command-queue-per", "rank"], "has no command queues"),
+    ],
+)
+def test_an_option_that_a_policy_does_not_have_is_an_error(run, random_trace, options, said):
+    code, out, err = run("memory", "replay", random_trace, "--format", "ramulator", *options)
+    assert (code, out) == (2, "")
+    assert said in err

@@ -104,7 +104,11 @@ def replay_dramsim3(
 
     with ThreadPoolExecutor(requests.controllers) as pool:
         logs = list(pool.map(run, range(requests.controllers)))
-    commands = tuple(_commands_of(log, controllers, spec, u) for u, log in enumerate(logs)) if record else ()
+    commands = (
+        tuple(Commands.of_log(log[: controllers.scalar[u, banks.LOGGED]], spec) for u, log in enumerate(logs))
+        if record
+        else ()
+    )
     totals = controllers.scalar[:, : banks.COUNTS].sum(axis=0)
     names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
     counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
@@ -191,20 +195,3 @@ def _make_work(requests: Requests) -> kernel.Work:
     fate[:, [kernel.DEPART, kernel.JOINED_NEXT]] = -1
     done = np.zeros((requests.controllers, requests.groups), np.int64)
     return kernel.Work(np.stack(columns, axis=1, dtype=np.int64), fate, done)
-
-
-def _commands_of(log: NDArray[np.int64], controllers: banks.Controller, spec: DramSpec, u: int) -> Commands:
-    """Return the recorded commands of controller ``u``."""
-    cycle, command, lane, row, column, request = log[: int(controllers.scalar[u, banks.LOGGED])].T
-    groups, per_group = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
-    of_rank = command == banks.REF
-    return Commands(
-        cycle,
-        command.astype(np.int8),
-        lane // (groups * per_group),
-        np.where(of_rank, -1, lane // per_group % groups),
-        np.where(of_rank, -1, lane % per_group),
-        row,
-        column,
-        request,
-    )
