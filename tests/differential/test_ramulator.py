@@ -18,7 +18,7 @@ RAMULATOR = os.environ.get("RECNMP_RAMULATOR", "")
 TIMES = ("CPU seconds", "wall seconds", "requests per CPU second")
 
 pytestmark = [
-    pytest.mark.skipif(not RAMULATOR, reason="RECNMP_RAMULATOR names no installation of Ramulator 2.1"),
+    pytest.mark.external("RECNMP_RAMULATOR"),
     pytest.mark.skipif(not JITTED, reason="ten thousand requests need compiled kernels"),
 ]
 

@@ -27,9 +27,7 @@ ALL = os.environ.get("RECNMP_GOLDEN_ALL") == "1"
 LOGS = sorted(Path(FOLDER).glob("cmdtraces/DDR4_*__dramsim3_*.cmd.csv.gz")) if FOLDER else []
 SHORT = [log for log in LOGS if not log.name.partition("_n")[2].startswith("5000")]
 
-pytestmark = pytest.mark.skipif(
-    not LOGS, reason="RECNMP_GOLDEN_DRAM names no folder of recorded DRAMsim3 runs"
-)
+pytestmark = pytest.mark.external("RECNMP_GOLDEN_DRAM")
 needs_speed = pytest.mark.skipif(not JITTED, reason="a hundred thousand requests need compiled kernels")
 
 

@@ -28,7 +28,7 @@ COMMAND_PARTS = {"act": "act_pre_pj", "rd": "read_pj", "wr": "write_pj", "ref": 
 STANDBY_PARTS = {"actstb": "background_active_pj", "prestb": "background_idle_pj"}
 STOCK = {"nCL": 17, "nRCD": 17, "nRP": 17, "nRC": 56, "nRFC": 420, "nREFI": 9360, "nRTRS": 1}
 
-needs_folder = pytest.mark.skipif(not FOLDER, reason="RECNMP_GOLDEN_DRAM names no folder of recorded runs")
+needs_folder = pytest.mark.external("RECNMP_GOLDEN_DRAM")
 
 
 def standard(config: str) -> DramSpec:

@@ -28,7 +28,7 @@ FOLDER = os.environ.get("RECNMP_GOLDEN_DRAM", "")
 ALL = os.environ.get("RECNMP_GOLDEN_ALL") == "1"
 LOGS = sorted(Path(FOLDER).glob("cmdtraces/DDR4_*__ramulator2_*.cmd.csv.gz")) if FOLDER else []
 
-needs_folder = pytest.mark.skipif(not FOLDER, reason="RECNMP_GOLDEN_DRAM names no folder of recorded runs")
+needs_folder = pytest.mark.external("RECNMP_GOLDEN_DRAM")
 needs_speed = pytest.mark.skipif(not JITTED, reason="a hundred thousand requests need compiled kernels")
 
 

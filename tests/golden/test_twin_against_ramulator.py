@@ -20,11 +20,10 @@ from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 
 FOLDER = os.environ.get("RECNMP_GOLDEN_DRAM", "")
-ABSENT = "RECNMP_GOLDEN_DRAM does not name a folder of recorded Ramulator 2.1 runs"
 LOGS = sorted(Path(FOLDER).glob("cmdtraces/DDR4_*__ramulator2_*.cmd.csv.gz")) if FOLDER else []
 REFRESH = {"ref": "simultaneous", "noref": "off", "refstag": "staggered"}
 
-pytestmark = pytest.mark.skipif(not LOGS, reason=ABSENT)
+pytestmark = pytest.mark.external("RECNMP_GOLDEN_DRAM")
 
 
 def peer(spec: DramSpec) -> DramSpec:
