@@ -21,12 +21,8 @@ ACT, PRE, RD, WR, REF, PREA = 0, 1, 2, 3, 4, 5
 # Controller.lane: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, then
 ROW_AT = 4  # earliest legal label of the lane's row command: PRE of an open bank, ACT of a closed one
 COLUMN_KEY, ROW_KEY = 5, 7  # keys of the lane's candidates, for reads and for writes
-ROW, OPENED, HEAD, TAIL = (
-    9,
-    10,
-    11,
-    13,
-)  # open row or -1; request it was opened for or -1; queue ends (2 each)
+ROW, OPENED = 9, 10  # open row, and the request it was opened for, or -1
+HEAD, TAIL = 11, 13  # ends of the lane's read and write queue
 CLOSED = 15  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
 SERVED = 16  # column commands since the row was opened; only counted with a row-hit cap
 LANE_FIELDS = 17
