@@ -7,6 +7,7 @@ Stops at the first violation, with exit code 1.
 
 import argparse
 import itertools
+import random
 import sys
 import time
 
@@ -53,16 +54,20 @@ def main() -> None:
     parser.add_argument("--commands", type=lambda text: int(float(text)), default=10**8)
     parser.add_argument("--requests", type=lambda text: int(float(text)), default=200_000)
     arguments = parser.parse_args()
-    cases = list(itertools.product(library_names("standards"), POLICIES, REFRESHES, (1, 2, 4, 8), KINDS))
-    np.random.default_rng(0).shuffle(cases)
+    cases = [
+        case
+        for case in itertools.product(library_names("standards"), POLICIES, REFRESHES, (1, 2, 4, 8), KINDS)
+        if case[3] == 1 or not load_standard(case[0]).single_rank
+    ]
+    random.Random(0).shuffle(cases)
     judged, started = 0, time.perf_counter()
     for seed, (name, policy, refresh, ranks, kind) in enumerate(itertools.cycle(cases)):
         if judged >= arguments.commands:
             break
-        spec, ranks = load_standard(str(name)), int(ranks)
-        requests = traffic(str(kind), spec, ranks, arguments.requests, seed)
-        timeline = replay(requests, spec, ControllerOptions(ranks, str(policy), str(refresh)), record=True)
-        report = audit(spec, ranks, timeline.commands[0], refresh=str(refresh))
+        spec = load_standard(name)
+        requests = traffic(kind, spec, ranks, arguments.requests, seed)
+        timeline = replay(requests, spec, ControllerOptions(ranks, policy, refresh), record=True)
+        report = audit(spec, ranks, timeline.commands[0], refresh=refresh)
         judged += len(timeline.commands[0])
         if report.count:
             sys.exit(f"{name} {policy} {refresh} {ranks} ranks, {kind}, seed {seed}: {report.first[0]}")
