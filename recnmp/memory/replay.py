@@ -29,6 +29,7 @@ __all__ = [
     "make_log",
     "make_rules",
     "make_work",
+    "named_counts",
     "replay",
     "timeline",
 ]
@@ -214,8 +215,13 @@ def timeline(
 ) -> Timeline:
     """Gather what the controllers did."""
     totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
-    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
-    counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
+    counts = named_counts(totals)
     done = work.group[:, kernel.DONE_AT]
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
     return Timeline(accepted, depart, done, int(done.max(initial=0)), counts, commands)
+
+
+def named_counts(totals: NDArray[np.int64]) -> dict[str, int]:
+    """Return ``Timeline.counts`` from the counters of a kernel, shape (12,), the commands' first."""
+    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
+    return {name: int(total) for name, total in zip(names, totals, strict=True)}

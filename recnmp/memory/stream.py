@@ -12,9 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import RecnmpError
-from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.library.dram import DramSpec
 from recnmp.memory import _kernels as kernel
-from recnmp.memory.replay import ControllerOptions, make_controllers, make_log, make_rules, make_work
+from recnmp.memory.replay import (
+    ControllerOptions,
+    make_controllers,
+    make_log,
+    make_rules,
+    make_work,
+    named_counts,
+)
 from recnmp.memory.requests import Requests
 
 _MANY = 1 << 60
@@ -79,8 +86,7 @@ def replay_stream(
         raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
     totals.add(work.fate)
     totals.cycles = int(work.group[0, kernel.DONE_AT, 0])
-    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
-    totals.counts = {name: int(n) for name, n in zip(names, controllers.scalar[0], strict=False)}
+    totals.counts = named_counts(controllers.scalar[0, : kernel.COUNTS])
     return totals
 
 

@@ -26,7 +26,7 @@ from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.commands import Commands
 from recnmp.memory.dramsim3 import _kernels as kernel
 from recnmp.memory.dramsim3.banks import _kernels as banks
-from recnmp.memory.replay import Timeline
+from recnmp.memory.replay import Timeline, named_counts
 from recnmp.memory.requests import Requests
 
 PER = ("bank", "rank")
@@ -110,8 +110,7 @@ def replay_dramsim3(
         else ()
     )
     totals = controllers.scalar[:, : banks.COUNTS].sum(axis=0)
-    names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
-    counts = {name: int(total) for name, total in zip(names, totals, strict=True)}
+    counts = named_counts(totals)
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
     return Timeline(accepted, depart, work.done, int(work.done.max(initial=0)), counts, commands)
 
