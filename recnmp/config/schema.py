@@ -92,6 +92,10 @@ class MemoryConfig(Section):
         ge=1,
         description="column commands after which a row no longer stays open for hits; no cap when absent",
     )
+    merge_reads: bool = Field(
+        False,
+        description="waiting reads answer reads of the same burst; inflates bandwidth where rows are hot",
+    )
     read_queue: int = Field(32, ge=1, le=4096, description="read requests a controller can hold")
     refresh: Literal["off", "simultaneous", "staggered"] = Field(
         "simultaneous", description="all-bank refresh of a channel's ranks: none, together, or spread out"

@@ -57,6 +57,7 @@ class System:
             read_queue,
             page_policy=memory.page_policy,
             row_hit_cap=memory.row_hit_cap,
+            merge_reads=memory.merge_reads,
         )
 
 

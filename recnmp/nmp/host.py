@@ -52,6 +52,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     return SlsRun(
         ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
         memory=timeline.statistics(spec, memory.channels)
+        | {"merged": timeline.counts["merged"]}
         | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
     )

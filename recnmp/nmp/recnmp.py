@@ -9,7 +9,7 @@ What costs time here: configuration writes, instruction delivery and result read
 a packet is complete when its slowest rank is; a rank buffers few packets, so imbalance stalls delivery.
 
 Not modelled: table-aware packet scheduling, hot-entry profiling and LocalityBit bypass (every lookup is
-cacheable), quantised tables, instruction decode errors, the memory controller's own packet queueing, psum
+cacheable), instruction decode errors, the memory controller's own packet queueing, psum
 register-file ports, refresh of the host's timing view.
 """
 
@@ -38,7 +38,7 @@ from recnmp.nmp.packet import (
 )
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
-from recnmp.units import cycles_to_ns
+from recnmp.units import BURST_BYTES, cycles_to_ns
 
 PLUGIN = True
 
@@ -67,7 +67,7 @@ class Options(BaseModel):
     )
     pipeline_cycles: Clocks = Field(4, description="stages of the rank unit's datapath")
     adder_cycles: Clocks = Field(3, description="FP32 adder")
-    multiplier_cycles: Clocks = Field(4, description="FP32 multiplier, used by weighted sums")
+    multiplier_cycles: Clocks = Field(4, description="FP32 multiplier, used by weights and scales")
     rank_cache_cycles: Clocks = Field(1, description="RankCache access")
     host_add_ns_per_burst: float = Field(
         1.0, ge=0, le=1000, description="host time to add 64 B of a partial sum across DIMMs; an assumption"
@@ -84,7 +84,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
     sent = _send(trace, placed, system, packet)
     packets = _encode(trace, placed, system, sent, first_bag)
-    units = _units(options, system, weighted=trace.weight is not None)
+    units = _units(options, system, trace)
     with ThreadPoolExecutor(system.memory.channels) as pool:
         run_one = partial(run_channel, sent=sent, placed=placed, system=system, units=units)
         channels = list(pool.map(run_one, range(system.memory.channels)))
@@ -118,8 +118,12 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     return SlsRun(ns, _statistics(channels, system, cycles), details, packets, commands)
 
 
-def _units(options: Options, system: System, weighted: bool) -> Units:
+def _units(options: Options, system: System, trace: Trace) -> Units:
+    """Return sizes and latencies; one table of 8-bit entries gives every packet the way through its dequantiser."""
+    weighted = trace.weight is not None
+    dequantised = any(trace.tables[t].dtype == "int8_rowwise" for t in np.unique(trace.calls.table))
     adders = 1 + (system.memory.ranks_per_dimm - 1).bit_length()  # the rank's own, then the DIMM's tree
+    adders += dequantised  # its bias
     fixed = kernel.Fixed(
         per_window=options.instructions_per_burst,
         window=system.spec.cycles["nBL"],
@@ -127,7 +131,7 @@ def _units(options: Options, system: System, weighted: bool) -> Units:
         cache_latency=options.rank_cache_cycles if system.cache.rank else 0,
         after_last_burst=options.pipeline_cycles
         + options.adder_cycles * adders
-        + options.multiplier_cycles * weighted
+        + options.multiplier_cycles * (weighted + dequantised)
         + system.spec.cycles["nCL"],
     )
     return Units(options.reorder_window, options.header_bursts_per_dimm, fixed)
@@ -146,7 +150,14 @@ def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[n
     bag = (trace.bag - np.uint32(trace.calls.first_bag[0])).astype(np.int64)
     dimm = (rank // system.memory.ranks_per_dimm).astype(np.int32)
     return Sent(
-        packet[bag], bag, channel, rank, dimm, np.diff(placed.first), _rank_cache_hits(placed, system)
+        packet[bag],
+        bag,
+        channel,
+        rank,
+        dimm,
+        np.diff(placed.first),
+        np.array([-(-t.pooled_bytes // BURST_BYTES) for t in trace.tables])[trace.table],
+        _rank_cache_hits(placed, system),
     )
 
 
@@ -168,20 +179,19 @@ def _rank_cache_hits(placed: PlacedLookups, system: System) -> NDArray[np.bool_]
 def _encode(
     trace: Trace, placed: PlacedLookups, system: System, sent: Sent, first_bag: NDArray[np.int64]
 ) -> Packets:
-    """Encode one instruction per lookup; its address is the burst number within the channel."""
+    """Encode one instruction per lookup; its address counts slots of its table's size within the channel."""
     org, first = system.spec.organization, placed.first[:-1]
     bank = sent.rank.astype(np.int64) * system.spec.banks_per_rank + placed.flat_bank[first]
     row = placed.row[first].astype(np.int64)
     weight = np.ones(trace.lookups, np.float32) if trace.weight is None else trace.weight
     channel_bank = sent.channel * system.ranks_per_channel * system.spec.banks_per_rank + bank
     call = np.repeat(np.arange(len(trace.calls)), trace.calls.bags)[sent.bag]
+    burst = (bank * org.rows.value + row) * org.bursts_per_row.value + placed.column[first]
     words = encode(
         {
             "opcode": opcodes(trace)[call],
             "ddr_cmd": ddr_flags(channel_bank, row),
-            "daddr": ((bank * org.rows.value + row) * org.bursts_per_row.value + placed.column[first]).astype(
-                np.uint64
-            ),
+            "daddr": (burst * placed.burst_slots[trace.table] + placed.slot).astype(np.uint64),
             "vsize": (sent.vector_bursts - 1).astype(np.uint64),
             "weight": weight.view(np.uint32).astype(np.uint64),
             "locality": np.full(trace.lookups, system.cache.rank is not None, np.uint64),
@@ -198,7 +208,7 @@ def _host_adds(sent: Sent) -> tuple[int, int]:
     _, at = np.unique(sent.bag * parts + part, return_index=True)
     _, first = np.unique(sent.bag, return_index=True)
     last = sent.packet == sent.packet.max(initial=-1)
-    bursts = sent.vector_bursts
+    bursts = sent.sum_bursts
     return (
         int(bursts[at].sum() - bursts[first].sum()),
         int(bursts[at][last[at]].sum() - bursts[first][last[first]].sum()),
@@ -229,4 +239,5 @@ def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[st
     return statistics | {
         "requests": requests,
         "read_latency_avg_cycles": latency / requests if requests else 0.0,
+        "merged": totals["merged"],
     }

@@ -124,6 +124,7 @@ def _memory(document: Json) -> Iterator[str]:
         ("row hit/miss/conflict", _row_buffer),
         ("ACT commands", lambda m: _given(m.get("commands", {}), "ACT", "{:,}")),
         ("RD commands", lambda m: _given(m.get("commands", {}), "RD", "{:,}")),
+        ("merged reads", lambda m: f"{m['merged']:,}" if m.get("merged") else ""),
     )
     for label, show in rows:
         cells = show(host), show(nmp)
@@ -155,6 +156,7 @@ def _footnotes(document: Json, width: int) -> Iterator[str]:
     mlp, check = document.get("mlp", {}), document.get("functional_check", {})
     notes = [
         ("host baseline", document.get("sls", {}).get("host_baseline", "")),
+        ("controllers", _controllers_note(document["config"].get("memory", {}))),
         ("dense part", _dense_note(mlp) if mlp else ""),
         ("pooled vectors", _check_note(check) if check else ""),
     ]
@@ -162,6 +164,19 @@ def _footnotes(document: Json, width: int) -> Iterator[str]:
         if text:
             lead = f"{label:<16}"
             yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
+
+
+def _controllers_note(memory: Json) -> str:
+    """Name all that decides the order of commands."""
+    cap = memory.get("row_hit_cap")
+    named = [
+        memory.get("policy"),
+        _given(memory, "page_policy", "{} pages"),
+        cap and f"row-hit cap {cap}",
+        memory.get("merge_reads") and "reads merged",
+        _given(memory, "refresh", "refresh {}"),
+    ]
+    return ", ".join(filter(None, named))
 
 
 def _dense_note(mlp: Json) -> str:

@@ -33,9 +33,11 @@ CHOICES = {
     "rank_cache_cycles": (1, 7),
     "page_policy": ("open", "open", "closed"),
     "row_hit_cap": (None, None, 1, 3),
+    "merge_reads": (False, False, True),
 }
 OPTIONS = ("poolings_per_packet", "reorder_window", "packets_in_flight", "instructions_per_burst",
            "header_bursts_per_dimm", "rank_cache_cycles")  # fmt: skip
+MEMORY = ("channels", "mapping", "policy", "refresh", "page_policy", "row_hit_cap", "merge_reads")
 CASES = range(120)
 REFRESHED_OFTEN = spec_with(nREFI=600, nRFC=90)  # so that a short run sees many refreshes
 
@@ -71,10 +73,7 @@ def run(case: int) -> Run:
         dimms_per_channel=dimms,
         ranks_per_dimm=ranks,
         audit=True,
-        **{
-            name: picked[name]
-            for name in ("channels", "mapping", "policy", "refresh", "page_policy", "row_hit_cap")
-        },
+        **{name: picked[name] for name in MEMORY},
     )
     tables = [(int(rng.choice([40, 5000])), dim) for dim in picked["dims"]]
     calls = random_calls(rng, tables, 4, bags=60 // picked["longest"] + 1, longest=picked["longest"])
@@ -90,6 +89,12 @@ def run(case: int) -> Run:
 
 def cases():
     return pytest.mark.parametrize("case", list(CASES)[:: 8 if numba.config.DISABLE_JIT else 1])
+
+
+def test_reads_are_merged_where_asked_for_and_nowhere_else():
+    for merging in (False, True):
+        runs = [run(case).ours.memory["merged"] for case in CASES if choice(case)["merge_reads"] == merging]
+        assert (sum(runs) > 0) == merging
 
 
 def until_last_read(commands):

@@ -86,7 +86,9 @@ class RankDecoder(Controller):
 
     def __init__(self, system, window: int, rank: int) -> None:
         memory = system.memory
-        rules = Rules(page_policy=memory.page_policy, row_hit_cap=memory.row_hit_cap)
+        rules = Rules(
+            page_policy=memory.page_policy, row_hit_cap=memory.row_hit_cap, merge_reads=memory.merge_reads
+        )
         super().__init__(Device(system.spec, 1), memory.policy, memory.refresh, window, 1, rules)
         self.offered: deque[tuple[int, Request, Packet]] = deque()
         interval = system.spec.cycles["nREFI"]

@@ -68,6 +68,18 @@ def test_the_notes_say_how_far_the_figures_can_be_trusted(document):
     assert "host baseline the host reads every lookup's bursts through the same DRAM with FR-FCFS" in text
     assert "measured on this CPU, torch 2.13.0+cpu, 1 thread, unstable: interaction spread 16%" in text
     assert "pooled vectors passed: 10,240 bags bit-exact" in text
+    assert "controllers" not in text
+
+
+def test_all_that_decides_the_order_of_commands_is_named(document):
+    memory = {"policy": "frfcfs_rowhit", "page_policy": "closed", "refresh": "off"}
+    document["config"]["memory"] |= memory | {"row_hit_cap": 4, "merge_reads": True}
+    document["memory"]["host"]["merged"] = 1234
+    text = " ".join(shown(document).split())
+    assert "controllers frfcfs_rowhit, closed pages, row-hit cap 4, reads merged, refresh off" in text
+    assert row(shown(document), "merged reads") == ["1,234"]
+    document["config"]["memory"] |= {"row_hit_cap": None, "merge_reads": False}
+    assert "controllers frfcfs_rowhit, closed pages, refresh off" in " ".join(shown(document).split())
 
 
 def test_a_profile_is_named_with_its_note(document):
