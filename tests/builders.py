@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from recnmp.config.schema import CacheConfig, CachesConfig, MemoryConfig, PlacementConfig
-from recnmp.library.dram import DramSpec, load_standard
+from recnmp.library.dram import COMMANDS, DramSpec, load_standard
+from recnmp.memory.commands import Commands
 from recnmp.nmp.base import System
 from recnmp.placement.place import PlacedLookups, place
 from recnmp.trace.trace import POOLINGS, Calls, Table, Trace
@@ -95,3 +96,12 @@ def spec_with(**cycles: int) -> DramSpec:
     for name, value in cycles.items():
         document["timings"][name] = {"value": value, "source": "a test", "certainty": "derived"}
     return DramSpec.model_validate(document)
+
+
+def by_hand(*issued: tuple) -> Commands:
+    """Return commands given as (cycle, name, rank, bank_group, bank, row)."""
+    rows = [
+        (cycle, COMMANDS.index(name), rank, group, bank, row, 0 if name in ("RD", "WR") else -1, -1)
+        for cycle, name, rank, group, bank, row in issued
+    ]
+    return Commands(*np.array(rows, np.int64).reshape(-1, 8).T)

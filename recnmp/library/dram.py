@@ -14,8 +14,14 @@ from recnmp.config import Document
 from recnmp.errors import ConfigError
 from recnmp.library.facts import Clocks, Count, Facts
 
-COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
-"""Commands in the order in which every array numbers them; PREA closes all banks of a rank."""
+ALL_BANK_COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
+"""Commands of every standard; PREA closes all banks of a rank, REF refreshes them."""
+
+SAME_BANK_COMMANDS = ("REFsb", "PREsb")
+"""Commands to a set of banks, those of one number in every bank group: refresh it, close it."""
+
+COMMANDS = ALL_BANK_COMMANDS + SAME_BANK_COMMANDS
+"""Commands in the order in which every array numbers them."""
 
 SCOPES = ("bank", "bank_group", "rank", "other_rank")
 """How two commands are related: same bank; same bank group, other bank; same rank, other bank group; other rank."""
@@ -25,12 +31,19 @@ _REACH: dict[str, tuple[int, ...]] = {
     "bank_group": (0, 1),
     "rank": (0, 1, 2),
     "other_rank": (3,),
+    "bank_set": (0,),
 }
 
-_Command = Literal["ACT", "PRE", "RD", "WR", "REF", "PREA"]
+_Command = Literal["ACT", "PRE", "RD", "WR", "REF", "PREA", "REFsb", "PREsb"]
 
 REQUIRED_TIMINGS = ("nBL", "nCL", "nCWL", "nRCD", "nRP", "nRFC", "nREFI")
 """Timings that the model reads by name; all others only matter through the constraints."""
+
+SAME_BANK_TIMINGS = ("nRFCsb", "nREFSBRD", "nREFI2")
+"""What a standard with same-bank refresh states besides; nREFI2 is nREFI in fine granularity mode."""
+
+SAME_BANK = "same_bank"
+"""What refresh by REFsb is called in configurations."""
 
 _RATE_TOLERANCE = 0.01
 """Clocks are rounded to picoseconds, data rates to MT/s: 2400 MT/s is 833 or 830 ps."""
@@ -40,11 +53,12 @@ class Constraint(Facts):
     """``before`` may follow ``after`` no earlier than ``wait`` clocks, where both fall into ``scope``.
 
     With ``window`` n the rule holds against the n-th last ``after`` command of the rank (nFAW: n = 4).
+    Scope ``bank_set`` relates REFsb and PREsb to commands of their own set, ``rank`` to those of any bank.
     Scope ``channel`` states the clocks for which ``after`` occupies the command bus; without such a row a
     command takes one clock.
     """
 
-    scope: Literal["bank", "bank_group", "rank", "other_rank", "channel"]
+    scope: Literal["bank", "bank_group", "rank", "other_rank", "channel", "bank_set"]
     after: tuple[_Command, ...] = Field(min_length=1)
     before: tuple[_Command, ...] = Field(min_length=1)
     wait: str
@@ -102,11 +116,45 @@ class DramSpec(Facts):
             _ = evaluate(row.wait, self.cycles)
             if row.window > 1 and (row.scope, row.after, row.before) != ("rank", ("ACT",), ("ACT",)):
                 raise ValueError("a window is understood for ACT to ACT within a rank only")
-            if row.scope == "channel" and set(row.before) != set(COMMANDS):
-                raise ValueError(f"scope channel is the command bus: before must list {', '.join(COMMANDS)}")
+            if row.scope == "channel" and set(row.before) != set(self.commands):
+                raise ValueError(
+                    f"scope channel is the command bus: before must list {', '.join(self.commands)}"
+                )
         if sum(row.window > 1 for row in self.constraints) > 1:
             raise ValueError("more than one window constraint")
         return self
+
+    @model_validator(mode="after")
+    def _same_bank_refresh_is_whole(self) -> Self:
+        missing = [name for name in SAME_BANK_TIMINGS if name not in self.timings]
+        named = {name for row in self.constraints for name in row.after + row.before}
+        if not self.has_same_bank_refresh:
+            if len(missing) < len(SAME_BANK_TIMINGS) or not named.isdisjoint(SAME_BANK_COMMANDS):
+                raise ValueError(f"same-bank refresh is stated in part: timings lack {', '.join(missing)}")
+            return self
+        for command in SAME_BANK_COMMANDS:
+            if not any(command in row.after for row in self.constraints):
+                raise ValueError(f"no constraint states what may follow {command}")
+        for row in self.constraints:
+            names = set(row.after + row.before)
+            of_set = not names.isdisjoint(SAME_BANK_COMMANDS)
+            wrong = row.scope in ("bank", "bank_group", "other_rank") if of_set else row.scope == "bank_set"
+            if wrong or (row.scope == "bank_set" and not names.isdisjoint(("REF", "PREA"))):
+                raise ValueError(
+                    f"scope {row.scope} from {'/'.join(row.after)} to {'/'.join(row.before)}: bank_set is for "
+                    "REFsb and PREsb with commands to one bank, rank for them and all others"
+                )
+        return self
+
+    @property
+    def has_same_bank_refresh(self) -> bool:
+        """Whether a set of banks can be refreshed by itself (REFsb)."""
+        return all(name in self.timings for name in SAME_BANK_TIMINGS)
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The commands that this standard has."""
+        return COMMANDS if self.has_same_bank_refresh else ALL_BANK_COMMANDS
 
     @cached_property
     def cycles(self) -> Mapping[str, int]:
@@ -129,6 +177,16 @@ class DramSpec(Facts):
             raise ConfigError(f"{self.name} has one rank to a channel, not {ranks}; take more channels")
 
     @property
+    def same_bank_interval(self) -> int:
+        """Clocks from one REFsb of a rank falling due to the next: nREFI2 for as many as a bank group has banks."""
+        return self.cycles["nREFI2"] // self.organization.banks_per_group.value
+
+    def check_refresh(self, refresh: str) -> None:
+        """Raise ConfigError for a refresh that this standard does not have."""
+        if refresh == SAME_BANK and not self.has_same_bank_refresh:
+            raise ConfigError(f"{self.name} has no same-bank refresh (REFsb), as DDR5 has; refresh all banks")
+
+    @property
     def rank_bytes(self) -> int:
         """Capacity of a rank."""
         org = self.organization
@@ -141,7 +199,10 @@ class DramSpec(Facts):
 
     @cached_property
     def gaps(self) -> NDArray[np.int64]:
-        """Least clocks from command X to command Y by relation, shape (commands, commands, scopes); 0 = no rule."""
+        """Least clocks from command X to command Y by relation, shape (commands, commands, scopes); 0 = no rule.
+
+        A command to a set of banks has ``bank`` for a relation to the banks of its set.
+        """
         gaps = np.zeros((len(COMMANDS), len(COMMANDS), len(SCOPES)), np.int64)
         for row in self.constraints:
             wait = evaluate(row.wait, self.cycles)

@@ -59,10 +59,11 @@ class Histories:
         self._commands = commands
         groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
         group = commands.rank * groups + commands.bank_group
-        has_bank = commands.bank >= 0
+        has_bank = commands.bank_group >= 0
         self._keys = {
             "bank": np.where(has_bank, group * banks + commands.bank, -1),
             "bank_group": np.where(has_bank, group, -1),
+            "bank_set": np.where(commands.bank >= 0, commands.rank * banks + commands.bank, -1),
             "rank": commands.rank,
             "channel": np.zeros(len(commands), np.int64),
         }

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import RecnmpError
-from recnmp.library.dram import COMMANDS, DramSpec
-from recnmp.memory._history import is_any
+from recnmp.library.dram import COMMANDS, SAME_BANK, DramSpec
+from recnmp.memory._history import Positions, is_any
 from recnmp.memory.commands import Commands
 from recnmp.memory.legality import Finding, plain, strangers, violations
 
@@ -62,14 +62,17 @@ def audit(spec: DramSpec, ranks: int, commands: Commands, *, refresh: str) -> Re
     Checked: at most one command per cycle, in order of time; every constraint row; a column command needs its
     own row open, ACT a closed bank, PRE an open one, REF a wholly closed rank; bursts do not overlap on the
     data bus; with ``refresh`` ``simultaneous`` (all ranks due together) or ``staggered`` (due one after the
-    other), no rank waits for a refresh for nREFI or longer. REF is never too early, and with ``off`` never
-    missing.
+    other), no rank waits for a refresh for nREFI or longer; with ``same_bank`` (ranks due one after the other),
+    no bank for nREFI2, and no set of banks is refreshed again before all others of its rank. REF and REFsb are
+    never too early, and with ``off`` never missing.
 
-    Raises RecnmpError for an unknown ``refresh``. Commands to ranks, banks or rows that do not exist are
-    violations, and then the only ones reported.
+    Raises RecnmpError for an unknown ``refresh`` and ConfigError for one that the standard does not have.
+    Commands that the standard does not have, or to ranks, banks or rows that do not exist, are violations, and
+    then the only ones reported.
     """
-    if refresh not in ("off", "simultaneous", "staggered"):
-        raise RecnmpError(f"audit: refresh {refresh!r} is not one of off, simultaneous, staggered")
+    if refresh not in ("off", "simultaneous", "staggered", SAME_BANK):
+        raise RecnmpError(f"audit: refresh {refresh!r} is not one of off, simultaneous, staggered, same_bank")
+    spec.check_refresh(refresh)
     tally = _Tally()
     for start in range(0, len(commands), _BLOCK):
         tally.add(strangers(spec, ranks, _take(commands, slice(start, start + _BLOCK))), start)
@@ -107,20 +110,33 @@ def _remembered(spec: DramSpec, commands: Commands) -> Commands:
 def _refreshes(spec: DramSpec, ranks: int, commands: Commands, refresh: str) -> Iterator[Finding]:
     if refresh == "off" or not len(commands):
         return
-    interval, end = spec.cycles["nREFI"], int(commands.cycle[-1])
-    refs = is_any(commands.command, ("REF",))
+    same_bank = refresh == SAME_BANK
+    name, most = ("REFsb", "nREFI2") if same_bank else ("REF", "nREFI")
+    interval = spec.same_bank_interval if same_bank else spec.cycles["nREFI"]
+    refs = is_any(commands.command, (name,))
     for rank in range(ranks):
         at = np.flatnonzero(refs & (commands.rank == rank))
-        due = (rank + 1) * (interval // ranks) if refresh == "staggered" else interval
-        deadline = due + interval * np.arange(1, len(at) + 1)
+        first = interval if refresh == "simultaneous" else (rank + 1) * (interval // ranks)
+        deadline = first + spec.cycles[most] + interval * np.arange(len(at))
         late = np.zeros(len(commands), bool)
         late[at] = commands.cycle[at] >= deadline
-        yield plain(commands, "refresh in time", late, "is late by nREFI or more")
-        missing = max(0, (end - due) // interval - len(at))
-        yield _forgotten(commands, rank, missing)
+        yield plain(commands, "refresh in time", late, f"is late by {most} or more")
+        overdue = (int(commands.cycle[-1]) - first - spec.cycles[most]) // interval + 1
+        yield _forgotten(commands, f"r{rank} should have had", name, max(0, overdue - len(at)))
+        if same_bank:
+            yield _out_of_turn(spec, commands, at)
 
 
-def _forgotten(commands: Commands, rank: int, missing: int) -> Finding:
+def _out_of_turn(spec: DramSpec, commands: Commands, at: Positions) -> Finding:
+    """REFsb of one rank, at ``at``, whose set was refreshed before in the same round over all sets."""
+    sets = spec.organization.banks_per_group.value
+    _, first = np.unique(np.arange(len(at)) // sets * sets + commands.bank[at], return_index=True)
+    again = np.zeros(len(commands), bool)
+    again[np.delete(at, first)] = True
+    return plain(commands, "sets in turn", again, "refreshes a set again before all others of its rank")
+
+
+def _forgotten(commands: Commands, who: str, name: str, missing: int) -> Finding:
     last = len(commands) - 1
-    text = f"cycle {commands.cycle[last]}: r{rank} should have had {missing} REF more by now"
+    text = f"cycle {commands.cycle[last]}: {who} {missing} {name} more by now"
     return Finding("no refresh forgotten", np.full(missing, last), lambda _: text)

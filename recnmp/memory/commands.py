@@ -15,7 +15,8 @@ class Commands:
 
     ``cycle`` is the clock in which the command is on the bus, ``command`` an index into
     ``recnmp.library.dram.COMMANDS``, ``bank`` counts within its bank group, ``column`` counts bursts, and
-    ``request`` is the number of the request served. REF and PREA name only their rank.
+    ``request`` is the number of the request served. REF and PREA name only their rank, REFsb and PREsb their
+    rank and the bank, which is one in every bank group.
 
     Raises RecnmpError for arrays of unequal length or with a command that does not exist.
     """
@@ -45,11 +46,12 @@ class Commands:
         cycle, command, lane, row, column, request = log.T
         groups, banks = spec.organization.bank_groups.value, spec.organization.banks_per_group.value
         of_rank = (command == COMMANDS.index("REF")) | (command == COMMANDS.index("PREA"))
+        of_set = (command == COMMANDS.index("REFsb")) | (command == COMMANDS.index("PREsb"))
         return cls(
             cycle,
             command.astype(np.int8),
             lane // (groups * banks),
-            np.where(of_rank, -1, lane // banks % groups),
+            np.where(of_rank | of_set, -1, lane // banks % groups),
             np.where(of_rank, -1, lane % banks),
             row,
             column,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recnmp.library.dram import COMMANDS, Constraint, DramSpec, evaluate
+from recnmp.library.dram import COMMANDS, SAME_BANK_COMMANDS, Constraint, DramSpec, evaluate
 from recnmp.memory._history import Histories, Positions, is_any
 from recnmp.memory.commands import Commands
 
@@ -43,8 +43,9 @@ def violations(spec: DramSpec, ranks: int, commands: Commands) -> Iterator[Findi
 
 def _name(commands: Commands, at: int) -> str:
     """A command in words, such as ``cycle 123: RD r0 bg1 b2``."""
-    place = f" bg{commands.bank_group[at]} b{commands.bank[at]}" if commands.bank[at] >= 0 else ""
-    return f"cycle {commands.cycle[at]}: {COMMANDS[commands.command[at]]} r{commands.rank[at]}{place}"
+    group = f" bg{commands.bank_group[at]}" if commands.bank_group[at] >= 0 else ""
+    bank = f" b{commands.bank[at]}" if commands.bank[at] >= 0 else ""
+    return f"cycle {commands.cycle[at]}: {COMMANDS[commands.command[at]]} r{commands.rank[at]}{group}{bank}"
 
 
 def plain(commands: Commands, rule: str, broken: NDArray[np.bool_], text: str) -> Finding:
@@ -56,11 +57,12 @@ def plain(commands: Commands, rule: str, broken: NDArray[np.bool_], text: str) -
 def strangers(spec: DramSpec, ranks: int, commands: Commands) -> Iterator[Finding]:
     """Commands to ranks, banks, rows or columns that do not exist."""
     wide = is_any(commands.command, RANK_WIDE)
+    of_set = is_any(commands.command, SAME_BANK_COMMANDS)
     has_row = is_any(commands.command, ("ACT", "RD", "WR"))
     org = spec.organization
     limits = [
         ("rank", ranks, np.ones(len(commands), bool)),
-        ("bank_group", org.bank_groups.value, ~wide),
+        ("bank_group", org.bank_groups.value, ~wide & ~of_set),
         ("bank", org.banks_per_group.value, ~wide),
         ("row", org.rows.value, has_row),
         ("column", org.bursts_per_row.value, is_any(commands.command, ("RD", "WR"))),
@@ -71,6 +73,10 @@ def strangers(spec: DramSpec, ranks: int, commands: Commands) -> Iterator[Findin
         yield plain(commands, f"{field} exists", broken, f"has a {field} outside 0 to {limit - 1}")
     named = wide & ((commands.bank >= 0) | (commands.bank_group >= 0))
     yield plain(commands, "REF and PREA name a rank", named, "reaches a whole rank but names a bank")
+    named = of_set & (commands.bank_group >= 0)
+    yield plain(commands, "REFsb and PREsb name a set", named, "reaches every bank group but names one")
+    unknown = of_set if not spec.has_same_bank_refresh else np.zeros(len(commands), bool)
+    yield plain(commands, "command exists", unknown, "is no command of this standard")
 
 
 def _command_bus(commands: Commands) -> Iterator[Finding]:
@@ -114,7 +120,8 @@ def _row_state(ranks: int, commands: Commands, history: Histories) -> Iterator[F
         return place
 
     opened = last("bank", "ACT")
-    is_open = opened > np.maximum(last("bank", "PRE"), last("rank", "PREA"))
+    closed = np.maximum(last("bank", "PRE"), last("rank", "PREA"))
+    is_open = opened > np.maximum(closed, last("bank_set", "PREsb"))
     code = commands.command
     column = is_any(code, ("RD", "WR"))
     yield plain(commands, "open bank", column & ~is_open, "reads or writes a closed bank")
@@ -124,14 +131,37 @@ def _row_state(ranks: int, commands: Commands, history: Histories) -> Iterator[F
     yield plain(commands, "ACT of a closed bank", act & is_open, "activates an open bank")
     yield plain(commands, "PRE of an open bank", pre & ~is_open, "closes a closed bank")
     change = (act & ~is_open).astype(np.int64) - (pre & is_open)
+    if is_any(code, SAME_BANK_COMMANDS).any():
+        open_at_ref = _close_sets(ranks, commands, change)
+        yield plain(commands, "REFsb of a closed set", open_at_ref, "refreshes a set with an open bank")
     open_at_ref = np.zeros(len(commands), bool)
     for rank in range(ranks):
         at = np.flatnonzero(commands.rank == rank)
-        total = np.cumsum(change[at])
-        closed_all = np.maximum.accumulate(np.where(is_any(code[at], ("PREA",)), np.arange(len(at)), -1))
-        open_banks = total - np.where(closed_all >= 0, total[closed_all], 0)
-        open_at_ref[at] = is_any(code[at], ("REF",)) & (open_banks > 0)
+        is_open_before = _open_before(change[at], is_any(code[at], ("PREA",))) > 0
+        open_at_ref[at] = is_any(code[at], ("REF",)) & is_open_before
     yield plain(commands, "REF of a closed rank", open_at_ref, "refreshes a rank with an open bank")
+
+
+def _open_before(change: NDArray[np.int64], closes_all: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Banks of one place open before each of its commands, each of which changes their number or closes all."""
+    total = np.cumsum(change)
+    closed_all = np.maximum.accumulate(np.where(closes_all, np.arange(len(total)), -1))
+    after = total - np.where(closed_all >= 0, total[closed_all], 0)
+    return np.concatenate(([0], after[:-1]))
+
+
+def _close_sets(ranks: int, commands: Commands, change: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Enter into ``change`` how many banks each PREsb closes; return which REFsb find a bank of theirs open."""
+    code = commands.command
+    open_at_ref = np.zeros(len(commands), bool)
+    of_rank = is_any(code, ("PREA",))
+    for rank in range(ranks):
+        for bank in range(commands.bank.max() + 1):
+            at = np.flatnonzero((commands.rank == rank) & ((commands.bank == bank) | of_rank))
+            count = _open_before(change[at], is_any(code[at], ("PREA", "PREsb")))
+            change[at] -= np.where(is_any(code[at], ("PREsb",)), count, 0)
+            open_at_ref[at] = is_any(code[at], ("REFsb",)) & (count > 0)
+    return open_at_ref
 
 
 def _data_bus(spec: DramSpec, commands: Commands) -> Iterator[Finding]:

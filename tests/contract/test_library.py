@@ -39,7 +39,7 @@ def test_every_standard_loads_and_spaces_what_it_names(name):
     # a burst occupies the bus at least as long as its data takes
     assert spec.gaps[2, 2, 2] >= spec.cycles["nBL"]
     waited_for = {command for row in spec.constraints for command in row.before}
-    assert waited_for == {"ACT", "PRE", "RD", "WR", "REF", "PREA"}
+    assert waited_for == set(spec.commands) >= {"ACT", "PRE", "RD", "WR", "REF", "PREA"}
 
 
 @pytest.mark.parametrize("refresh", REFRESHES)

@@ -49,9 +49,10 @@ class Bank(Place):
 
 @dataclass
 class Rank(Place):
-    """One rank, its bank groups and its banks by (bank group, bank)."""
+    """One rank, its bank groups, its sets of banks of one number, and its banks by (bank group, bank)."""
 
     groups: dict[int, Place] = field(default_factory=dict)
+    sets: dict[int, Place] = field(default_factory=dict)
     banks: dict[tuple[int, int], Bank] = field(default_factory=dict)
 
 
@@ -64,7 +65,11 @@ class Device:
         groups = range(spec.organization.bank_groups.value)
         banks = range(spec.organization.banks_per_group.value)
         self.ranks = [
-            Rank(groups={g: Place() for g in groups}, banks={(g, b): Bank() for g in groups for b in banks})
+            Rank(
+                groups={g: Place() for g in groups},
+                sets={b: Place() for b in banks},
+                banks={(g, b): Bank() for g in groups for b in banks},
+            )
             for _ in range(ranks)
         ]
         self.commands: list[Command] = []
@@ -77,6 +82,8 @@ class Device:
                 return [self.ranks[rank].banks[group, bank]]
             case "bank_group":
                 return [self.ranks[rank].groups[group]]
+            case "bank_set":
+                return [self.ranks[rank].sets[bank]]
             case "rank":
                 return [self.ranks[rank]]
             case "channel":
@@ -106,6 +113,12 @@ class Device:
         rank = self.ranks[command.rank]
         touched: list[Place] = [rank]
         if command.bank >= 0:
+            touched.append(rank.sets[command.bank])
+        if command.name == "PREsb":
+            for (_, number), bank in rank.banks.items():
+                if number == command.bank:
+                    bank.open_row = None
+        elif command.bank_group >= 0:
             bank = rank.banks[command.bank_group, command.bank]
             touched += [rank.groups[command.bank_group], bank]
             if command.name == "ACT":

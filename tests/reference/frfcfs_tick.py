@@ -2,7 +2,8 @@
 
 Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2,
 commit c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting
-request what it needs next. Closed pages, the row-hit cap and the merging of reads are rules of our own.
+request what it needs next. Closed pages, the row-hit cap, the merging of reads and same-bank refresh are rules of
+our own.
 """
 
 from collections.abc import Sequence
@@ -78,6 +79,7 @@ class Rules(NamedTuple):
 
 
 RAMULATOR = Rules()
+REFRESHES = ("off", "simultaneous", "staggered", "same_bank")
 
 
 class Controller:
@@ -92,7 +94,7 @@ class Controller:
         write_queue: int,
         rules: Rules = RAMULATOR,
     ) -> None:
-        if policy not in ("frfcfs", "frfcfs_rowhit") or refresh not in ("off", "simultaneous", "staggered"):
+        if policy not in ("frfcfs", "frfcfs_rowhit") or refresh not in REFRESHES:
             raise ValueError(f"unknown policy {policy!r} or refresh {refresh!r}")
         self.device, self.rules = device, rules
         self.protect_row_hits = policy == "frfcfs_rowhit"
@@ -101,7 +103,9 @@ class Controller:
         self.reads: list[Waiting] = []
         self.writes: list[Waiting] = []
         self.active: list[Waiting] = []
-        self.refreshes: list[int] = []  # ranks that wait for REF, first in first out
+        self.refreshes: list[int] = []  # ranks that wait for REF or REFsb, first in first out
+        self.owed = [0] * len(device.ranks)  # REFsb that fell due and were not issued yet
+        self.turn = [0] * len(device.ranks)  # the set of banks that a rank's next REFsb is for
         self.write_mode = False
         self.result = TickResult(device.commands, [], [])
 
@@ -142,14 +146,17 @@ class Controller:
 
     def tick(self, cycle: int) -> None:
         """Issue at most one command."""
+        by_sets = self.refresh == "same_bank"
         self.request_refresh(cycle)
+        if by_sets and self.serve_set(cycle):
+            return
         if self.serve_active(cycle):
             return
-        if self.refreshes:
+        if self.refreshes and not by_sets:
             self.serve_refresh(cycle)
             return
         self.choose_mode()
-        if not self.serve_queue(self.writes if self.write_mode else self.reads, cycle):
+        if not self.serve_queue(self.writes if self.write_mode else self.reads, cycle) and not self.refreshes:
             self.close_unused(cycle)
 
     def is_idle(self) -> bool:
@@ -157,13 +164,20 @@ class Controller:
         return not (self.reads or self.writes or self.active)
 
     def request_refresh(self, cycle: int) -> None:
-        """Every nREFI each rank is due, all together or spread evenly over the interval."""
-        interval = self.device.spec.cycles["nREFI"]
+        """Each rank is due once an interval, all together or spread evenly over it.
+
+        By sets of banks, as many fall due in nREFI2 as there are sets. A rank that still waits when it is due again
+        does not wait in two places: it queues anew after its REFsb.
+        """
+        timing, sets = self.device.spec.cycles, self.device.spec.organization.banks_per_group.value
+        interval = timing["nREFI2"] // sets if self.refresh == "same_bank" else timing["nREFI"]
         ranks = len(self.device.ranks)
         for rank in range(ranks if self.refresh != "off" else 0):
-            offset = (rank + 1) * (interval // ranks) if self.refresh == "staggered" else interval
+            offset = interval if self.refresh == "simultaneous" else (rank + 1) * (interval // ranks)
             if cycle >= offset and (cycle - offset) % interval == 0:
-                self.refreshes.append(rank)
+                self.owed[rank] += 1
+                if self.refresh != "same_bank" or rank not in self.refreshes:
+                    self.refreshes.append(rank)
 
     def legal(self, waiting: Waiting, name: str, cycle: int) -> bool:
         """Is the command this request needs allowed in this cycle?"""
@@ -192,6 +206,28 @@ class Controller:
         if name == "REF":
             self.refreshes.pop(0)
 
+    def serve_set(self, cycle: int) -> bool:
+        """The rank at the head: close the set whose turn it is, then REFsb; all other banks go on."""
+        if not self.refreshes:
+            return False
+        rank = self.refreshes[0]
+        number = self.turn[rank]
+        banks = [bank for (_, place), bank in self.device.ranks[rank].banks.items() if place == number]
+        name = "PREsb" if any(bank.open_row is not None for bank in banks) else "REFsb"
+        if any(bank.active for bank in banks) or self.device.earliest(name, rank, -1, number) > cycle:
+            return False
+        self.device.issue(Command(cycle, name, rank, -1, number, -1, -1, -1))
+        if name == "REFsb":
+            self.owed[rank] -= 1
+            self.turn[rank] = (number + 1) % self.device.spec.organization.banks_per_group.value
+            self.refreshes = self.refreshes[1:] + [rank] * (self.owed[rank] > 0)
+        return True
+
+    def is_held(self, where: Request) -> bool:
+        """Does the request's bank wait to be refreshed, so that it starts nothing new?"""
+        waits = self.refresh == "same_bank" and where.rank in self.refreshes
+        return waits and self.turn[where.rank] == where.bank
+
     def choose_mode(self) -> None:
         """Start writing above 80 % of the write queue or with nothing to read, stop below 20 %."""
         if self.write_mode:
@@ -203,6 +239,8 @@ class Controller:
         """The oldest request whose next command is legal now."""
         for place, waiting in enumerate(queue):
             name = waiting.next_command()
+            if self.is_held(waiting.request):
+                continue
             if name == "PRE" and (waiting.bank.active or self.is_protected(waiting.bank, queue[:place])):
                 continue
             if name in ("RD", "WR") and self.is_capped(waiting.bank, queue[:place]):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from recnmp._registry import PACKAGE
-from recnmp.library.dram import COMMANDS, Constraint, DramSpec, evaluate, load_standard
+from recnmp.library.dram import COMMANDS, SAME_BANK_COMMANDS, Constraint, DramSpec, evaluate, load_standard
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.legality import RANK_WIDE, rule_name
@@ -28,7 +28,8 @@ class Issued(NamedTuple):
 def as_commands(issued: list[Issued]) -> Commands:
     rows = []
     for cycle, name, (rank, group, bank) in sorted(issued):
-        group, bank = (-1, -1) if name in RANK_WIDE else (group, bank)
+        group = -1 if name in (*RANK_WIDE, *SAME_BANK_COMMANDS) else group
+        bank = -1 if name in RANK_WIDE else bank
         row = 7 if name in ("ACT", *COLUMN_COMMANDS) else -1
         rows.append(
             (cycle, COMMANDS.index(name), rank, group, bank, row, 0 if name in COLUMN_COMMANDS else -1, -1)
@@ -76,7 +77,7 @@ def scene(spec: DramSpec, row: Constraint, after: str, before: str, gap: int) ->
     """``before`` comes ``gap`` clocks after ``after``; all else is long ago, or as early as it may be."""
     elsewhere = {
         "bank_group": (0, 0, 1),
-        "rank": banks(spec)[1],
+        "rank": (0, 1, 1) if {after, before} & set(SAME_BANK_COMMANDS) else banks(spec)[1],
         "other_rank": (1, 0, 0),
         "channel": banks(spec)[1] if spec.single_rank else (1, 0, 0),
     }
@@ -88,11 +89,11 @@ def scene(spec: DramSpec, row: Constraint, after: str, before: str, gap: int) ->
         crowd = [Issued(start + n * apart, after, banks(spec)[n]) for n in range(row.window)]
         return [*crowd, Issued(start + gap, before, banks(spec)[row.window])]
     issued = [Issued(start, after, FIRST), Issued(start + gap, before, place)]
-    if after not in ("ACT", "REF"):
+    if after not in ("ACT", "REF", "REFsb"):
         issued.append(Issued(far, "ACT", FIRST))
     if before in ("PRE", *COLUMN_COMMANDS) and place != FIRST:
         issued.append(Issued(2 * far, "ACT", place))
-    needs_closed = before == "REF" or (before == "ACT" and place == FIRST)
+    needs_closed = before == "REF" or (before in ("ACT", "REFsb") and place == FIRST)
     if needs_closed and after in ("ACT", *COLUMN_COMMANDS):
         issued.append(Issued(start + least(spec, after, "PRE", ("bank",)), "PRE", FIRST))
     return issued

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from builders import by_hand
 from reference.frfcfs_tick import run
 
 from recnmp.errors import RecnmpError
@@ -95,16 +96,7 @@ def test_colliding_bursts_of_two_ranks_are_caught():
     assert report.by_rule["other_rank: RD to WR, nCL + nBL + nRTRS - nCWL"] >= report.by_rule["data bus"]
 
 
-# Hand-made commands: (cycle, name, rank, bank_group, bank, row).
 OPEN = (10, "ACT", 0, 1, 2, 7)
-
-
-def by_hand(*issued: tuple) -> Commands:
-    rows = [
-        (cycle, COMMANDS.index(name), rank, group, bank, row, 0 if name in ("RD", "WR") else -1, -1)
-        for cycle, name, rank, group, bank, row in issued
-    ]
-    return Commands(*np.array(rows, np.int64).reshape(-1, 8).T)
 
 
 BROKEN = {
@@ -178,6 +170,6 @@ def test_commands_of_unequal_length_or_unknown_kind_are_an_error():
     fields = [getattr(good, name) for name in good.__dataclass_fields__]
     with pytest.raises(RecnmpError, match="rank has shape"):
         Commands(*fields[:2], np.zeros(2, np.int64), *fields[3:])
-    with pytest.raises(RecnmpError, match="command must be 0 to 5"):
-        Commands(fields[0], np.array([6], np.int8), *fields[2:])
+    with pytest.raises(RecnmpError, match="command must be 0 to 7"):
+        Commands(fields[0], np.array([8], np.int8), *fields[2:])
     assert good.counts()["ACT"] == len(good) == 1
