@@ -12,17 +12,21 @@ from recnmp.memory.commands import Commands
 
 Floats = NDArray[np.float64]
 
-_ACT, _PRE, _PREA = (COMMANDS.index(name) for name in ("ACT", "PRE", "PREA"))
-_COUNTED = ("ACT", "RD", "WR", "REF")
+_ACT, _PRE, _PREA, _PRESB = (COMMANDS.index(name) for name in ("ACT", "PRE", "PREA", "PREsb"))
+_GROUP = 16
+_NUMBER = (1 << _GROUP) - 1
+"""A bank of a rank as one number: bank group, then bank."""
+_COUNTED = ("ACT", "RD", "WR", "REF", "REFsb")
 
 
 @dataclass(frozen=True)
 class RankActivity:
     """What R ranks did in the first ``cycles`` clocks of a run; arrays of shape (R,).
 
-    ``activates``, ``reads``, ``writes`` and ``refreshes`` count commands, ``active_cycles`` the clocks with a
-    bank open and ``idle_cycles`` those with none. The state of a clock is that after its command: it is active
-    with the ACT, idle with the PRE or PREA that closes the last bank.
+    ``activates``, ``reads``, ``writes``, ``refreshes`` (of all banks) and ``same_bank_refreshes`` (of a set; none
+    when not given) count commands, ``active_cycles`` the clocks with a bank open and ``idle_cycles`` those with
+    none. The state of a clock is that after its command: it is active with the ACT, idle with the PRE, PREA or
+    PREsb that closes the last bank.
 
     Raises RecnmpError when shapes differ, a figure is negative or the two states do not make up ``cycles``.
     """
@@ -34,8 +38,11 @@ class RankActivity:
     refreshes: Floats
     active_cycles: Floats
     idle_cycles: Floats
+    same_bank_refreshes: Floats | None = None
 
     def __post_init__(self) -> None:
+        if self.same_bank_refreshes is None:
+            object.__setattr__(self, "same_bank_refreshes", np.zeros(np.shape(self.activates)))
         for field in fields(self)[1:]:
             array = np.asarray(getattr(self, field.name), np.float64)
             if array.shape != np.shape(self.activates) or array.ndim != 1 or not (array >= 0).all():
@@ -53,8 +60,9 @@ class RankActivity:
         active = active_cycles_per_rank(commands, ranks, cycles)
         place = commands.rank * len(COMMANDS) + commands.command
         count = np.bincount(place, minlength=ranks * len(COMMANDS)).reshape(ranks, len(COMMANDS))
-        act, rd, wr, ref = (count[:, COMMANDS.index(name)].astype(np.float64) for name in _COUNTED)
-        return cls(cycles, act, rd, wr, ref, active.astype(np.float64), (cycles - active).astype(np.float64))
+        act, rd, wr, ref, refsb = (count[:, COMMANDS.index(name)].astype(np.float64) for name in _COUNTED)
+        idle = (cycles - active).astype(np.float64)
+        return cls(cycles, act, rd, wr, ref, active.astype(np.float64), idle, refsb)
 
     @classmethod
     def of_totals(
@@ -62,11 +70,13 @@ class RankActivity:
     ) -> "RankActivity":
         """Spread totals over ``ranks`` evenly: sums are exact, a rank's own figures are means.
 
-        ``counts`` holds commands by name, ``active_rank_cycles`` the clocks with a bank open, summed over ranks.
+        ``counts`` holds commands by name, ``active_rank_cycles`` the clocks with a bank open, summed over ranks; no
+        REFsb means none.
         """
-        act, rd, wr, ref = (np.full(ranks, counts[name] / ranks) for name in _COUNTED)
+        totals = {"REFsb": 0} | dict(counts)
+        act, rd, wr, ref, refsb = (np.full(ranks, totals[name] / ranks) for name in _COUNTED)
         active = np.full(ranks, active_rank_cycles / ranks)
-        return cls(cycles, act, rd, wr, ref, active, cycles - active)
+        return cls(cycles, act, rd, wr, ref, active, cycles - active, refsb)
 
 
 def active_cycles_per_rank(commands: Commands, ranks: int, cycles: int) -> NDArray[np.int64]:
@@ -85,7 +95,7 @@ def active_cycles_per_rank(commands: Commands, ranks: int, cycles: int) -> NDArr
         cycle, banks_opened = _bank_changes(
             commands.cycle[chosen],
             commands.command[chosen],
-            (commands.bank_group[chosen] << 16) + commands.bank[chosen],
+            (commands.bank_group[chosen] << _GROUP) + commands.bank[chosen],
         )
         lasts = np.diff(cycle, append=cycles)
         active[rank] = lasts[np.cumsum(banks_opened) > 0].sum()
@@ -97,11 +107,13 @@ def _bank_changes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Clocks in which banks of one rank may change state, and the banks then opened less those closed."""
     single = np.flatnonzero((command == _ACT) | (command == _PRE))
-    every = np.flatnonzero(command == _PREA)
+    several = np.flatnonzero((command == _PREA) | (command == _PRESB))
     banks = np.unique(bank[single])
-    # a PREA is a PRE of each bank; events of one bank lie together, in issue order
-    event = np.concatenate([single, np.repeat(every, len(banks))])
-    of_bank = np.concatenate([bank[single], np.tile(banks, len(every))])
+    # a PREA is a PRE of each bank, a PREsb of each bank of its number; events of a bank lie together, in issue order
+    event, of_bank = np.repeat(several, len(banks)), np.tile(banks, len(several))
+    reached = (command[event] == _PREA) | (of_bank & _NUMBER == bank[event] & _NUMBER)
+    event = np.concatenate([single, event[reached]])
+    of_bank = np.concatenate([bank[single], of_bank[reached]])
     order = np.lexsort((event, of_bank))
     event, of_bank = event[order], of_bank[order]
     opened = (command[event] == _ACT).astype(np.int64)

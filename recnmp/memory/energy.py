@@ -5,8 +5,9 @@ rank's state, and every command adds what it draws beyond standby. V * mA * ns =
 nanoseconds before they are multiplied.
 
 Not modelled: power-down and self-refresh (a rank without open banks stays at IDD2N), on-die termination and I/O
-drivers, VPP, temperature, data patterns, per-bank refresh. A PRE has no energy of its own, it is part of its
-ACT. A refreshing rank stands by with all banks closed, and its refresh adds IDD5B - IDD3N over nRFC.
+drivers, VPP, temperature, data patterns, same-bank refresh (no source for IDD5C). A PRE has no energy of its
+own, it is part of its ACT. A refreshing rank stands by with all banks closed, and its refresh adds
+IDD5B - IDD3N over nRFC.
 """
 
 from dataclasses import dataclass, fields
@@ -100,8 +101,11 @@ class DramEnergy:
 def idd_energy(activity: RankActivity, idd: IddCurrents, spec: DramSpec) -> DramEnergy:
     """Return what ranks of devices with the currents ``idd`` drew; raises ConfigError as ``command_energy``.
 
-    A REF counts in full even where the counted clocks end before it does.
+    A REF counts in full even where the counted clocks end before it does. ConfigError, too, where a set of banks was
+    refreshed by itself.
     """
+    if np.any(activity.same_bank_refreshes):
+        raise ConfigError(f"energy: {idd.name!r} does not state what REFsb draws; refresh all banks instead")
     each = command_energy(idd, spec)
     clock_ns = spec.tCK_ps.value / 1000
     return DramEnergy(

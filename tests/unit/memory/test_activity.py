@@ -51,6 +51,8 @@ def clock_by_clock(commands: Commands, ranks: int, cycles: int) -> list[int]:
                 open_banks[rank].discard(bank)
             elif name == "PREA":
                 open_banks[rank].clear()
+            elif name == "PREsb":
+                open_banks[rank] -= {place for place in open_banks[rank] if place[1] == bank[1]}
             at += 1
         for rank in range(ranks):
             active[rank] += bool(open_banks[rank])
@@ -78,6 +80,15 @@ def test_one_precharge_of_all_banks_counts_like_one_of_each():
     assert active_cycles_per_rank(commands, 1, 35).tolist() == [9 + 5]
 
 
+def test_a_precharge_of_a_set_closes_the_banks_of_its_number():
+    opened = [(0, "ACT", 0, 0, 1), (4, "ACT", 0, 7, 1), (8, "ACT", 0, 7, 2)]
+    commands = issued(*opened, (9, "PREsb", 0, -1, 1), (12, "PRE", 0, 7, 2), (30, "ACT", 0, 7, 1))
+    assert active_cycles_per_rank(commands, 1, 35).tolist() == [12 + 5]
+    refreshed = issued(*opened, (9, "PREsb", 0, -1, 1), (12, "PREsb", 0, -1, 2), (20, "REFsb", 0, -1, 1))
+    activity = RankActivity.of_commands(refreshed, 2, 35)
+    assert (activity.active_cycles.tolist(), activity.same_bank_refreshes.tolist()) == ([12, 0], [1, 0])
+
+
 def test_precharging_a_closed_bank_changes_nothing():
     commands = issued(
         (0, "PREA", 0, -1, -1),
@@ -100,7 +111,9 @@ def test_random_commands_legal_or_not_count_as_one_by_one():
     rng = np.random.default_rng(11)
     n = 400
     code = rng.choice(
-        [COMMANDS.index(name) for name in ("ACT", "PRE", "PREA", "RD", "REF")], n, p=[0.3, 0.4, 0.1, 0.1, 0.1]
+        [COMMANDS.index(name) for name in ("ACT", "PRE", "PREA", "RD", "PREsb")],
+        n,
+        p=[0.4, 0.3, 0.1, 0.1, 0.1],
     )
     places = rng.integers(0, 3, n), rng.integers(0, 2, n), rng.integers(0, 2, n)
     commands = Commands(np.cumsum(rng.integers(1, 9, n)), code, *places, *np.full((3, n), -1))

@@ -191,6 +191,14 @@ def test_a_rank_that_does_nothing_draws_its_standby():
         assert energy.mean_power_mw == pytest.approx(4 * mw)
 
 
+def test_refreshing_sets_of_banks_has_no_energy_yet_and_says_so():
+    activity = dataclasses.replace(ACTIVITY, same_bank_refreshes=np.array([0, 1]))
+    with pytest.raises(ConfigError, match="does not state what REFsb draws"):
+        idd_energy(activity, IDD, DDR4)
+    counts = {"ACT": 80, "RD": 350, "WR": 150, "REF": 7, "REFsb": 6}
+    assert RankActivity.of_totals(counts, 2, 100, 100).same_bank_refreshes.tolist() == [3, 3]
+
+
 @pytest.mark.parametrize("timing", ["nRC", "nRFC", "nBL", "nRAS"])
 def test_every_timing_that_energy_names_matters(timing):
     before = idd_energy(ACTIVITY, IDD, DDR4)
