@@ -14,6 +14,9 @@ from recnmp.placement.mapping import FIELDS, Mapping, hashed, is_order, parse_ma
 from recnmp.placement.pages import coloured_frames, random_frames
 from recnmp.trace.trace import Trace
 
+SMALLEST_SLOT_BYTES = 16
+"""Least place of an entry: 32 bits number such slots in 64 GiB, a channel of eight ranks of 8 GiB."""
+
 
 @dataclass(frozen=True)
 class PlacedLookups:
@@ -27,6 +30,8 @@ class PlacedLookups:
         row: DRAM row, shape (N,).
         column: burst within the row, shape (N,).
         entry_bursts: bursts of one entry of each table, shape (T,).
+        burst_slots: entries of each table that share a burst, shape (T,); 1 where an entry fills one or more.
+        slot: which of its burst's slots a lookup's entry takes, shape (L,).
     """
 
     first: NDArray[np.int64]
@@ -36,6 +41,8 @@ class PlacedLookups:
     row: NDArray[np.int32]
     column: NDArray[np.int32]
     entry_bursts: NDArray[np.int64]
+    burst_slots: NDArray[np.int64]
+    slot: NDArray[np.int64]
 
     @property
     def bursts(self) -> int:
@@ -79,9 +86,10 @@ def make_mapping(memory: MemoryConfig, spec: DramSpec) -> Mapping:
 def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: PlacementConfig) -> PlacedLookups:
     """Give every lookup its place in DRAM.
 
-    Tables follow one another, each starting on a page of its own; entries are aligned to a power of two of at
-    least one burst, so none straddles a page. Pages get frames at random, or all pages of a table lie in one
-    rank (``coloured``, tables dealt out to ranks in turn).
+    Tables follow one another, each starting on a page of its own. An entry takes a slot of the next power of
+    two of its bytes, ``SMALLEST_SLOT_BYTES`` at least: small entries share a burst, none straddles a page.
+    Pages get frames at random, or all pages of a table lie in one rank (``coloured``, tables dealt out to
+    ranks in turn).
 
     Raises ConfigError when an entry does not fit a page, or the tables their memory.
 
@@ -89,7 +97,7 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
     """
     burst_bytes = spec.organization.burst_bytes.value
     mapping = make_mapping(memory, spec)
-    widths = [max(t.entry_bytes, burst_bytes) for t in trace.tables]
+    widths = [max(t.entry_bytes, SMALLEST_SLOT_BYTES) for t in trace.tables]
     stride = np.array([1 << (width - 1).bit_length() for width in widths], np.int64)
     if stride.max() > placement.page_bytes or placement.page_bytes < burst_bytes:
         widest = trace.tables[int(stride.argmax())]
@@ -119,6 +127,8 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
         frame = random_frames(page, frames, placement.seed)
     entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
     per_lookup = entry_bursts[trace.table]
+    burst_slots = np.maximum(burst_bytes // stride, 1)
+    slot = in_page % burst_bytes // stride[trace.table]  # 0 where entries start with a burst
     first = np.concatenate([[0], np.cumsum(per_lookup)])
     burst = np.repeat((frame << page_bits) + in_page // burst_bytes, per_lookup)
     burst += np.arange(first[-1]) - np.repeat(first[:-1], per_lookup)
@@ -126,4 +136,4 @@ def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: Placeme
     flat_bank = fields["Bg"] * spec.organization.banks_per_group.value + fields["Ba"]
     columns = (fields["Ch"], fields["Ra"], flat_bank, fields["Ro"], fields["Co"])
     channel, rank, bank, row, column = (values.astype(np.int32) for values in columns)
-    return PlacedLookups(first, channel, rank, bank, row, column, entry_bursts)
+    return PlacedLookups(first, channel, rank, bank, row, column, entry_bursts, burst_slots, slot)
