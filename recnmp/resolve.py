@@ -73,6 +73,14 @@ def resolve(config: Config) -> Parts:
             f"the trace has {len(found)} tables of dim {sorted(set(found))}, model {config.model} has "
             f"{model.n_tables} of dim {sorted({group.dim for group in model.tables})}",
         )
+    stored = [table.dtype for table in header.tables], [group.dtype for group in model.each_table]
+    if config.trace.table_dtype is None and stored[0] != stored[1]:
+        of_trace, of_model = (", ".join(sorted(set(dtypes))) for dtypes in stored)
+        raise config.error(
+            ("trace", "file"),
+            f"the trace's tables are {of_trace}, those of model {config.model} {of_model}; "
+            "trace.table_dtype replays them as one or the other",
+        )
     host = plugin("nmp", "host")
     near = None if config.nmp.kind == "host" else plugin("nmp", config.nmp.kind)
     if near is None and config.cache.rank is not None:

@@ -25,6 +25,7 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     tell: Callable[[str], object] = progress or str  # str(step) says nothing to anybody
     tell("reading the trace")
     trace = load_trace(config.trace.file).select(config.trace.first_batch, config.trace.batches)
+    trace = trace.stored_as(config.trace.table_dtype)
     placed = place(trace, config.memory, parts.spec, config.placement)
     with dense_timer(config.mlp, config.model, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")

@@ -21,7 +21,7 @@ from pydantic import (
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
 from recnmp.errors import ConfigError
-from recnmp.units import BURST_BYTES, parse_bytes
+from recnmp.units import BURST_BYTES, TableDtype, parse_bytes
 
 
 def _bytes(value: object) -> object:
@@ -67,6 +67,11 @@ class TraceConfig(Section):
     file: Path = Field(description="trace file, relative to the configuration that names it")
     first_batch: int = Field(0, ge=0, description="first batch replayed")
     batches: int | None = Field(None, ge=1, description="batches replayed; all when absent")
+    table_dtype: TableDtype | None = Field(
+        None,
+        description="how memory holds every table's entries, whatever trace and model say: fp32, or int8_rowwise "
+        "(8-bit codes with a scale and bias for each entry); as trace and model say when absent",
+    )
 
 
 class MemoryConfig(Section):

@@ -53,6 +53,7 @@ def trace_section(trace: Trace, file: Path) -> dict[str, Any]:
         "batches": trace.batches,
         "batch_size": trace.batch_size,
         "tables": len(trace.tables),
+        "table_dtypes": sorted({table.dtype for table in trace.tables}),
         "bags": trace.bags,
         "lookups": trace.lookups,
         "unique_share": len(np.unique(entries)) / trace.lookups if trace.lookups else 0.0,

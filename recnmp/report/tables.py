@@ -64,6 +64,7 @@ def _title(document: Json, width: int) -> Iterator[str]:
         batches,
         _given(trace, "lookups", "{:,} lookups"),
         _given(trace, "unique_share", "{:.1%} unique"),
+        "" if trace.get("table_dtypes", ["fp32"]) == ["fp32"] else " and ".join(trace["table_dtypes"]),
     ]
     name = PurePath(str(trace.get("file") or config.get("trace", {}).get("file", "trace"))).name
     yield f"  {name}: {', '.join(filter(None, facts))}".rstrip(": ")
