@@ -56,8 +56,8 @@ class _Tally:
         return Report(sum(self.by_rule.values()), self.by_rule, tuple(text for _, text in self.told))
 
 
-def audit(spec: DramSpec, ranks: int, commands: Commands, *, refresh: str) -> Report:
-    """Judge the commands of one channel of ``ranks`` ranks against the constraint rows of ``spec``.
+class Auditor:
+    """Judges the commands of one channel as they come, however they are cut, in the memory of one block.
 
     Checked: at most one command per cycle, in order of time; every constraint row; a column command needs its
     own row open, ACT a closed bank, PRE an open one, REF a wholly closed rank; bursts do not overlap on the
@@ -68,19 +68,47 @@ def audit(spec: DramSpec, ranks: int, commands: Commands, *, refresh: str) -> Re
     Raises RecnmpError for an unknown ``refresh``. Commands to ranks, banks or rows that do not exist are
     violations, and then the only ones reported.
     """
-    if refresh not in ("off", "simultaneous", "staggered"):
-        raise RecnmpError(f"audit: refresh {refresh!r} is not one of off, simultaneous, staggered")
-    tally = _Tally()
-    for start in range(0, len(commands), _BLOCK):
-        tally.add(strangers(spec, ranks, _take(commands, slice(start, start + _BLOCK))), start)
-    if not tally.by_rule:
-        past = _take(commands, slice(0, 0))
+
+    def __init__(self, spec: DramSpec, ranks: int, *, refresh: str) -> None:
+        if refresh not in ("off", "simultaneous", "staggered"):
+            raise RecnmpError(f"audit: refresh {refresh!r} is not one of off, simultaneous, staggered")
+        self._spec, self._ranks = spec, ranks
+        self._strangers, self._tally = _Tally(), _Tally()
+        self._past: Commands | None = None
+        self._judged = 0
+        self._refreshes = None if refresh == "off" else _Refreshes(spec, ranks, refresh)
+
+    def add(self, commands: Commands) -> None:
+        """Judge the channel's next commands."""
         for start in range(0, len(commands), _BLOCK):
-            known = _joined(past, _take(commands, slice(start, start + _BLOCK)))
-            tally.add(violations(spec, ranks, known), start, skip=len(past))
-            past = _remembered(spec, known)
-        tally.add(_refreshes(spec, ranks, commands, refresh))
-    return tally.report()
+            self._add_block(_take(commands, slice(start, start + _BLOCK)))
+
+    def _add_block(self, block: Commands) -> None:
+        self._strangers.add(strangers(self._spec, self._ranks, block), self._judged)
+        if not self._strangers.by_rule:
+            known = block if self._past is None else _joined(self._past, block)
+            found = violations(self._spec, self._ranks, known)
+            self._tally.add(found, self._judged, skip=len(known) - len(block))
+            self._past = _remembered(self._spec, known)
+            if self._refreshes is not None:
+                self._tally.add(self._refreshes.late(block), self._judged)
+        self._judged += len(block)
+
+    def report(self) -> Report:
+        """Return what was found, refreshes included that should have come by the last command."""
+        if self._strangers.by_rule:
+            return self._strangers.report()
+        tally = _Tally(dict(self._tally.by_rule), list(self._tally.told))
+        if self._refreshes is not None and self._judged:
+            tally.add(self._refreshes.forgotten(), self._judged - 1)
+        return tally.report()
+
+
+def audit(spec: DramSpec, ranks: int, commands: Commands, *, refresh: str) -> Report:
+    """Judge all commands of one channel of ``ranks`` ranks as ``Auditor`` does."""
+    auditor = Auditor(spec, ranks, refresh=refresh)
+    auditor.add(commands)
+    return auditor.report()
 
 
 def _take(commands: Commands, which: slice | NDArray[np.int64]) -> Commands:
@@ -104,23 +132,35 @@ def _remembered(spec: DramSpec, commands: Commands) -> Commands:
     return _take(commands, np.sort(order[is_last]))
 
 
-def _refreshes(spec: DramSpec, ranks: int, commands: Commands, refresh: str) -> Iterator[Finding]:
-    if refresh == "off" or not len(commands):
-        return
-    interval, end = spec.cycles["nREFI"], int(commands.cycle[-1])
-    refs = is_any(commands.command, ("REF",))
-    for rank in range(ranks):
-        at = np.flatnonzero(refs & (commands.rank == rank))
-        due = (rank + 1) * (interval // ranks) if refresh == "staggered" else interval
-        deadline = due + interval * np.arange(1, len(at) + 1)
-        late = np.zeros(len(commands), bool)
-        late[at] = commands.cycle[at] >= deadline
-        yield plain(commands, "refresh in time", late, "is late by nREFI or more")
-        missing = max(0, (end - due) // interval - len(at))
-        yield _forgotten(commands, rank, missing)
+class _Refreshes:
+    """Refreshes of every rank so far against those that were due."""
+
+    def __init__(self, spec: DramSpec, ranks: int, refresh: str) -> None:
+        self._interval = spec.cycles["nREFI"]
+        turn = self._interval // ranks
+        staggered = [(rank + 1) * turn for rank in range(ranks)]
+        self._due = staggered if refresh == "staggered" else [self._interval] * ranks
+        self._done = [0] * ranks
+        self._end = 0
+
+    def late(self, commands: Commands) -> Iterator[Finding]:
+        """Yield the REFs among the next commands that come nREFI or more after they were due."""
+        self._end = int(commands.cycle[-1])
+        refs = is_any(commands.command, ("REF",))
+        for rank, due in enumerate(self._due):
+            at = np.flatnonzero(refs & (commands.rank == rank))
+            deadline = due + self._interval * (self._done[rank] + np.arange(1, len(at) + 1))
+            self._done[rank] += len(at)
+            late = np.zeros(len(commands), bool)
+            late[at] = commands.cycle[at] >= deadline
+            yield plain(commands, "refresh in time", late, "is late by nREFI or more")
+
+    def forgotten(self) -> Iterator[Finding]:
+        """Yield, for each rank at the last command, the REFs that are missing by then."""
+        for rank, due in enumerate(self._due):
+            missing = max(0, (self._end - due) // self._interval - self._done[rank])
+            yield _forgotten(f"cycle {self._end}: r{rank} should have had {missing} REF more by now", missing)
 
 
-def _forgotten(commands: Commands, rank: int, missing: int) -> Finding:
-    last = len(commands) - 1
-    text = f"cycle {commands.cycle[last]}: r{rank} should have had {missing} REF more by now"
-    return Finding("no refresh forgotten", np.full(missing, last), lambda _: text)
+def _forgotten(text: str, missing: int) -> Finding:
+    return Finding("no refresh forgotten", np.zeros(missing, np.int64), lambda _: text)
