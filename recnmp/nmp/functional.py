@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from recnmp.errors import RecnmpError
 from recnmp.nmp.base import SlsRun, System
 from recnmp.nmp.packet import INT8, MEAN, Packets, decode
-from recnmp.placement.place import SMALLEST_SLOT_BYTES, PlacedLookups
+from recnmp.placement.layout import SMALLEST_SLOT_BYTES
+from recnmp.placement.place import PlacedLookups
 from recnmp.trace.pooling import Pooled, pooled_outputs, reference
 from recnmp.trace.trace import SCALE_AND_BIAS_BYTES, Trace
 from recnmp.trace.values import LARGEST, SCALES, entry_content
