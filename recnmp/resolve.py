@@ -63,6 +63,10 @@ def resolve(config: Config) -> Parts:
         make_mapping(config.memory, spec)
     except ConfigError as error:
         raise config.error(("memory", "mapping"), str(error)) from None
+    try:
+        spec.check_refresh(config.memory.refresh)
+    except ConfigError as error:
+        raise config.error(("memory", "refresh"), str(error)) from None
     system = _system(config, spec)
     header = _trace_header(config)
     model = load_model(config.model)
@@ -72,6 +76,14 @@ def resolve(config: Config) -> Parts:
             ("trace", "file"),
             f"the trace has {len(found)} tables of dim {sorted(set(found))}, model {config.model} has "
             f"{model.n_tables} of dim {sorted({group.dim for group in model.tables})}",
+        )
+    stored = [table.dtype for table in header.tables], [group.dtype for group in model.each_table]
+    if config.trace.table_dtype is None and stored[0] != stored[1]:
+        of_trace, of_model = (", ".join(sorted(set(dtypes))) for dtypes in stored)
+        raise config.error(
+            ("trace", "file"),
+            f"the trace's tables are {of_trace}, those of model {config.model} {of_model}; "
+            "trace.table_dtype replays them as one or the other",
         )
     host = plugin("nmp", "host")
     near = None if config.nmp.kind == "host" else plugin("nmp", config.nmp.kind)

@@ -24,8 +24,9 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     system = parts.system
     tell: Callable[[str], object] = progress or str  # str(step) says nothing to anybody
     tell("reading the trace")
-    trace = load_trace(config.trace.file).select(config.trace.first_batch, config.trace.batches)
-    placed = place(trace, config.memory, parts.spec, config.placement)
+    whole_trace = load_trace(config.trace.file).stored_as(config.trace.table_dtype)
+    trace = whole_trace.select(config.trace.first_batch, config.trace.batches)
+    placed = place(trace, config.memory, parts.spec, config.placement, whole_trace)
     with dense_timer(config.mlp, config.model, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
         host = parts.host.run(trace, placed, system, parts.host_options)
@@ -44,7 +45,7 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         config=parts.resolved,
         sls=sls,
         memory=memory_section(host, near, audited),
-        nmp=nmp_section(near, config, trace),
+        nmp=nmp_section(near, config, trace, placed.replication),
         mlp=dense.to_dict(),
         end_to_end=whole.to_dict(),
         trace=trace_section(trace, config.trace.file),

@@ -1,8 +1,16 @@
 """Sizes and times in the units their names say."""
 
 import re
+from typing import Literal
 
 from recnmp.errors import ConfigError
+
+TableDtype = Literal["fp32", "int8_rowwise"]
+"""How a table keeps its entries: FP32 elements; or a byte each, then the entry's own scale and bias as FP32.
+
+``int8_rowwise`` is the fused layout of Caffe2's Fused8BitRowwise operators, of PyTorch's
+``quantized::embedding_bag_byte_rowwise_offsets`` and of FBGEMM: element = code * scale + bias.
+"""
 
 BURST_BYTES = 64
 """Bytes of one column access on a 64-bit DDR4 channel (burst length 8); the unit of DRAM requests."""

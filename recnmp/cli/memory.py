@@ -19,7 +19,10 @@ _SETUP = (
     ),
     click.option("--command-queue-per", metavar="P", help="dramsim3: bank or rank has such a queue [bank]."),
     click.option(
-        "--refresh", default="simultaneous", show_default=True, help="off, simultaneous or staggered."
+        "--refresh",
+        default="simultaneous",
+        show_default=True,
+        help="off, simultaneous, staggered or, on DDR5, same_bank.",
     ),
     click.option("--page-policy", default="open", show_default=True, help="open or closed."),
     click.option(
@@ -58,6 +61,9 @@ _TRACE = (
         help="Address fields from most to least significant bit: Ro row, Ba bank, Bg bank group, Ra rank, "
         "Co column, Ch channel; or a name (`recnmp list mappings`), or your own YAML file.",
     ),
+    click.option(
+        "--channels", type=click.IntRange(1), default=1, show_default=True, help="Independent channels."
+    ),
     click.option("--limit", type=click.IntRange(1), metavar="N", help="Replay the first N requests only."),
     click.option(
         "--quirk", "quirks", multiple=True, metavar="Q", help="Follow a peer's defect: ramulator-rd-wr-gap."
@@ -84,9 +90,6 @@ def memory() -> None:
 @memory.command()
 @click.argument("trace", type=FILE)
 @_options(_TRACE, _SETUP)
-@click.option(
-    "--channels", type=click.IntRange(1), default=1, show_default=True, help="Independent channels."
-)
 @click.option(
     "--audit", "judge", is_flag=True, help="Re-check every command; violations end with exit code 1."
 )
@@ -145,7 +148,9 @@ def _print(document: dict[str, Any], lines: Callable[[dict[str, Any]], Any], as_
 def compare(trace: Path, ramulator: Path, kind: str, limit: int | None, as_json: bool, **setup: Any) -> None:
     """Run TRACE here and on your own Ramulator 2.1, and show both with ratios.
 
-    Both start with the first request and stop when the last one is accepted. Times of arrival are dropped.
+    Both start with the first request of each channel and stop when its last one is accepted. Times of arrival
+    are dropped. Several channels are several runs of Ramulator, whose own front end would let them wait for each
+    other.
     """
     from recnmp.memory.peer import compare as run
     from recnmp.memory.run import Setup

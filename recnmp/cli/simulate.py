@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from recnmp.config import Config
     from recnmp.report.result import Result
 
-_KINDS = ("models", "standards", "mappings", "devices", "caches", "nmp", "configs", "traces")
+_KINDS = ("models", "standards", "mappings", "devices", "energy", "caches", "nmp", "configs", "traces")
 
 
 @cli.command()
@@ -57,14 +57,34 @@ def list_(kind: str | None, as_json: bool) -> None:
     from recnmp._registry import library_names, plugin_names
     from recnmp.config.load import config_names, trace_names
 
-    names = {library: library_names(library) for library in ("models", "standards", "mappings", "devices")}
+    libraries = ("models", "standards", "mappings", "devices", "energy")
+    names = {library: library_names(library) for library in libraries}
     names |= {"caches": plugin_names("cache"), "nmp": plugin_names("nmp")}
     names |= {"configs": config_names(), "traces": trace_names()}
+    if kind == "energy":
+        _list_energy(names[kind], as_json)
+        return
     if as_json:
         click.echo(json.dumps({kind: names[kind]} if kind else names, indent=2))
         return
     for line in names[kind] if kind else (f"{k:<10} {' '.join(v) or '-'}" for k, v in names.items()):
         click.echo(line)
+
+
+def _list_energy(names: list[str], as_json: bool) -> None:
+    """List what the files of ``library/energy`` hold, and where that comes from."""
+    from recnmp.library.energy import load_energy
+
+    rows = []
+    for name in names:
+        file = load_energy(name)
+        standard = getattr(file, "standard", None)
+        rows.append({"name": name, "kind": file.kind, "standard": standard, "source": file.source})
+    if as_json:
+        click.echo(json.dumps({"energy": rows}, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['name']:<26} {row['kind']:<10} {row['standard'] or '-':<11} {row['source']}")
 
 
 @cli.command()

@@ -21,7 +21,7 @@ from pydantic import (
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
 from recnmp.errors import ConfigError
-from recnmp.units import BURST_BYTES, parse_bytes
+from recnmp.units import BURST_BYTES, TableDtype, parse_bytes
 
 
 def _bytes(value: object) -> object:
@@ -67,6 +67,11 @@ class TraceConfig(Section):
     file: Path = Field(description="trace file, relative to the configuration that names it")
     first_batch: int = Field(0, ge=0, description="first batch replayed")
     batches: int | None = Field(None, ge=1, description="batches replayed; all when absent")
+    table_dtype: TableDtype | None = Field(
+        None,
+        description="how memory holds every table's entries, whatever trace and model say: fp32, or int8_rowwise "
+        "(8-bit codes with a scale and bias for each entry); as trace and model say when absent",
+    )
 
 
 class MemoryConfig(Section):
@@ -97,10 +102,40 @@ class MemoryConfig(Section):
         description="waiting reads answer reads of the same burst; inflates bandwidth where rows are hot",
     )
     read_queue: int = Field(32, ge=1, le=4096, description="read requests a controller can hold")
-    refresh: Literal["off", "simultaneous", "staggered"] = Field(
-        "simultaneous", description="all-bank refresh of a channel's ranks: none, together, or spread out"
+    refresh: Literal["off", "simultaneous", "staggered", "same_bank"] = Field(
+        "simultaneous",
+        description="refresh of a channel's ranks: none, together, or spread out; same_bank (DDR5): spread out and "
+        "by sets of banks, one of every bank group, while all others are served",
     )
     audit: bool = Field(False, description="re-check every issued command against the standard's constraints")
+
+
+class ProfileConfig(Section):
+    """Batches whose lookups tell what is hot: other ones than those replayed, to train apart from evaluation."""
+
+    first_batch: int = Field(0, ge=0, description="first batch of the trace file that is counted")
+    batches: int | None = Field(None, ge=1, description="batches counted; all that follow when absent")
+
+
+class ReplicateConfig(Section):
+    """Copies of the hottest entries in every rank, of which near memory reads the one in the idlest rank."""
+
+    entries: int | None = Field(None, ge=1, description="entries copied, the hottest of all tables together")
+    share: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="the same as a share of all entries of all tables; 1 copies whole tables",
+    )
+    bags: int = Field(
+        8, ge=1, description="bags of a call over which ranks are evened out; a packet's poolings"
+    )
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if (self.entries is None) == (self.share is None):
+            raise ValueError("must have either entries or share")
+        return self
 
 
 class PlacementConfig(Section):
@@ -108,10 +143,33 @@ class PlacementConfig(Section):
 
     pages: Literal["random", "coloured"] = Field(
         "random",
-        description="random: the operating system's free pages; coloured: all pages of a table in one rank",
+        description="random: the operating system's free pages; coloured: pages in ranks chosen by `colours`",
     )
-    page_bytes: PageBytes = Field(4096, description="page size, a power of two from 64 B to 1 GiB")
+    colours: Literal["in_turn", "balanced", "page_interleaved"] = Field(
+        "in_turn",
+        description="of coloured pages; in_turn: a table in one rank, tables dealt in turn; balanced: a table in "
+        "one rank, tables with most lookups first, each to the rank with fewest; page_interleaved: pages of every "
+        "table dealt to all ranks in turn",
+    )
+    page_bytes: PageBytes = Field(
+        4096, description="page size, a power of two from 64 B to 1 GiB: 4 KiB, huge pages of 2 MiB or 1 GiB"
+    )
     seed: int = Field(1, ge=0, description="seed of the page placement")
+    replicate: ReplicateConfig | None = Field(
+        None, description="copies of hot entries in every rank; none when absent"
+    )
+    profile: ProfileConfig | None = Field(
+        None, description="batches counted for `balanced` and `replicate`; those replayed when absent"
+    )
+
+    @model_validator(mode="after")
+    def _all_is_used(self) -> Self:
+        if self.colours != "in_turn" and self.pages != "coloured":
+            raise ValueError(f"colours: {self.colours} needs pages: coloured, got {self.pages}")
+        balanced = self.pages == "coloured" and self.colours == "balanced"
+        if self.profile and not (balanced or self.replicate):
+            raise ValueError("profile is for colours: balanced and for replicate, of which there is neither")
+        return self
 
 
 class CacheConfig(Section):

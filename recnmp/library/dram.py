@@ -184,7 +184,10 @@ class DramSpec(Facts):
     def check_refresh(self, refresh: str) -> None:
         """Raise ConfigError for a refresh that this standard does not have."""
         if refresh == SAME_BANK and not self.has_same_bank_refresh:
-            raise ConfigError(f"{self.name} has no same-bank refresh (REFsb), as DDR5 has; refresh all banks")
+            raise ConfigError(
+                f"refresh {refresh!r}: {self.name} has no same-bank refresh (REFsb); "
+                "it can do off, simultaneous, staggered"
+            )
 
     @property
     def rank_bytes(self) -> int:

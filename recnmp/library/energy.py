@@ -6,7 +6,7 @@ a paper charges for single operations.
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from recnmp._registry import PACKAGE, library_names
 from recnmp.config import Document
@@ -19,6 +19,7 @@ class IddCurrents(Facts):
 
     Attributes:
         standard: file of ``library/standards`` that the device follows.
+        source: where the file's values come from; each also has its own.
         data_rate_mt_per_s: speed grade that the currents belong to.
         devices_per_rank: devices that act together; all other figures are per device.
         vdd_v: supply voltage.
@@ -33,6 +34,7 @@ class IddCurrents(Facts):
     kind: Literal["idd"]
     name: str
     standard: str
+    source: str = Field(min_length=20)
     data_rate_mt_per_s: Count
     devices_per_rank: Count
     vdd_v: Quantity
@@ -57,6 +59,7 @@ class OperationCosts(Facts):
     """Energies of single operations as a paper charges them.
 
     Attributes:
+        source: the paper; each value also has its own.
         activate_nj: one ACT, taken to be that of a rank with all its devices.
         column_pj_per_bit: reading a bit from an open row, or writing it.
         off_chip_io_pj_per_bit: moving a bit between a DIMM and the host.
@@ -67,6 +70,7 @@ class OperationCosts(Facts):
 
     kind: Literal["operations"]
     name: str
+    source: str = Field(min_length=20)
     activate_nj: Quantity
     column_pj_per_bit: Quantity
     off_chip_io_pj_per_bit: Quantity
@@ -82,12 +86,8 @@ def load_idd(name: str) -> IddCurrents:
 
 def currents_of(standard: str) -> IddCurrents:
     """Return the currents of devices of a DRAM standard; raises ConfigError where the library has none."""
-    known = {}
-    for name in library_names("energy"):
-        document = _read(name)
-        if document.data.get("kind") == "idd":
-            currents = document.validate(IddCurrents)
-            known[currents.standard] = currents
+    files = [load_energy(name) for name in library_names("energy")]
+    known = {file.standard: file for file in files if isinstance(file, IddCurrents)}
     if standard not in known:
         raise ConfigError(
             f"energy: there are no supply currents of {standard}, so its energy is not known; "
@@ -99,6 +99,18 @@ def currents_of(standard: str) -> IddCurrents:
 def load_operation_costs(name: str) -> OperationCosts:
     """Read ``library/energy/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
     return _read(name).validate(OperationCosts)
+
+
+def load_energy(name: str) -> IddCurrents | OperationCosts:
+    """Read ``library/energy/<name>.yaml`` of either kind; raises ConfigError for anything wrong in it."""
+    document = _read(name)
+    match document.data.get("kind"):
+        case "idd":
+            return document.validate(IddCurrents)
+        case "operations":
+            return document.validate(OperationCosts)
+        case kind:
+            raise document.error(("kind",), f"unknown kind {kind!r}", ["idd", "operations"])
 
 
 def _read(name: str) -> Document:

@@ -6,12 +6,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Document
+from recnmp.units import TableDtype
 
 Size = Annotated[int, Field(ge=1)]
 
 
 class TableGroup(BaseModel):
-    """``count`` equal embedding tables."""
+    """``count`` equal embedding tables; ``dtype`` is how memory holds their entries."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -19,6 +20,7 @@ class TableGroup(BaseModel):
     entries: Size
     dim: Size
     pooling_factor: Size
+    dtype: TableDtype = "fp32"
 
 
 class RecModel(BaseModel):

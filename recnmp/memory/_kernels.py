@@ -6,8 +6,11 @@ that wakes up every clock would make: between two events (a command, an arrival,
 candidate's earliest legal clock is constant, so the engine jumps to the next event and decides there.
 
 Every lane (bank) offers at most two candidates: a column command and a row command. A candidate's key packs
-`wait | class | age`, so one minimum over the lanes yields the next command: what is ready first goes first,
+`wait | class | ticket`, so one minimum over the lanes yields the next command: what is ready first goes first,
 requests whose row was opened for them before all others, then the oldest.
+
+What is looked at for every lane at once is 32 bits wide, which doubles the lanes of a vector instruction: times
+count from a base that follows the clock, ages are tickets that are dealt out anew now and then.
 """
 
 from typing import NamedTuple
@@ -17,40 +20,50 @@ import numpy as np
 from recnmp._accel import helper, inlined, jit
 
 ACT, PRE, RD, WR, REF, PREA = 0, 1, 2, 3, 4, 5
+COMMAND_KINDS = 6
 
-# Controller.lane: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, then
+# Controller.at: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, in clocks since scalar[BASE], then
 ROW_AT = 4  # earliest legal label of the lane's row command: PRE of an open bank, ACT of a closed one
-COLUMN_KEY, ROW_KEY = 5, 7  # keys of the lane's candidates, for reads and for writes
-ROW, OPENED = 9, 10  # open row, and the request it was opened for, or -1
-HEAD, TAIL = 11, 13  # ends of the lane's read and write queue
-CLOSED = 15  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
-SERVED = 16  # column commands since the row was opened; only counted with a row-hit cap
-LANE_FIELDS = 17
-# Controller.rank; ACTS is the first of the window's rows
+CLOSED = 5  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
+AT_ROWS = 6
+# Controller.key: keys of a lane's candidates, for reads and for writes
+COLUMN_KEY, ROW_KEY = 0, 2
+KEY_ROWS = 4
+# Controller.lane
+ROW = 0
+OPENED = 1  # slot of the request the row was opened for, or -1
+HEAD, TAIL = 2, 4  # ends of the lane's read and write queue
+SERVED = 6  # column commands since the row was opened; only counted with a row-hit cap
+LANE_RANK = 7
+LANE_FIELDS = 8
+# Controller.rank; commands issued from ISSUED on, the latest ACTs of the window from ACTS on
 PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO = 0, 1, 2, 3, 4, 5
-ACTS = 6
-# Controller.slot: one queued request each, linked in age order within its lane
+OLDEST_ACT, OPEN_SINCE, ACTIVE, ISSUED = 6, 7, 8, 9
+ACTS = ISSUED + COMMAND_KINDS
+# Controller.slot: a queued request, linked in age order within its lane, or one whose row was opened for it
 REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
-SLOT_FIELDS = 5
-# Controller.scalar: commands issued in 0 to 5, then
-HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 6, 7, 8, 9, 10, 11
-NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN, FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED = (
-    12, 13, 14, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
-)  # fmt: skip
-SCALARS = 26
-COUNTS = 12
-# Work.ask, Work.fate and Work.group
-ARRIVE, LANE, REQUEST_ROW, COLUMN, WRITE, GROUP = 0, 1, 2, 3, 4, 5
-ACCEPTED, DEPART, FIRST = 0, 1, 2
+TICKET, FIRST, SLOT_LANE = 5, 6, 7
+SLOT_FIELDS = 8
+# Controller.scalar
+HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 0, 1, 2, 3, 4, 5
+NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN = 6, 7, 8, 10, 11, 12, 13
+FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED, BASE, TICKETS = 14, 15, 16, 17, 18, 19, 20, 21
+SCALARS = 22
+COUNTS = 6
+# Work.group
 REMAINING, DONE_AT = 0, 1
 
-WAIT_SHIFT = 40
-QUEUED = 1 << 39  # class bit: below every request whose row was opened for it
-AGE_MASK = QUEUED - 1
-NO_KEY = 1 << 62
+# a key has 31 bits, wait | class | ticket; tickets are dealt out in the order of arrival
+WAIT_SHIFT = 19
+QUEUED = 1 << 18  # class bit: below every request whose row was opened for it
+TICKET_MASK = QUEUED - 1
+NO_KEY = (1 << 31) - 1
+LONGEST_WAIT = (NO_KEY >> WAIT_SHIFT) - 1
+REBASE_AFTER = 1 << 29
+FLOOR = -REBASE_AFTER  # since BASE: nothing further back can matter
 NEVER = 1 << 60
 LONG_AGO = -(1 << 40)
-FOLLOWED = -2  # a read that waits has FOLLOWED - i as DEPART where request i is merged into it, -1 otherwise
+FOLLOWED = -2  # a read that waits departs at FOLLOWED - i where request i is merged into it, at -1 otherwise
 
 DONE, NO_SPACE, STARVED, HUNGRY = 0, 1, 2, 3
 ALL, MORE_TO_COME = -1, -2  # instead of a group: run to the end; stop where the next request must be known
@@ -62,7 +75,7 @@ class Rules(NamedTuple):
     ranks: int
     banks: int  # of a rank
     own: np.ndarray  # (6, 6) clocks from X to Y in the same bank, or rank for PREA and REF
-    wide: np.ndarray  # (4, 4, B, B) clocks from X in bank i to Y in bank j of the same rank
+    wide: np.ndarray  # (4, 4, B, B) int32, clocks from X in bank i to Y in bank j of the same rank
     other: np.ndarray  # (4, 4) clocks from X to Y in another rank
     bus: np.ndarray  # (6,) clocks of each command on the command bus
     spaced_pre: int  # PREs of a rank keep a distance
@@ -84,35 +97,59 @@ class Rules(NamedTuple):
 
 
 class Controller(NamedTuple):
-    """State of U controllers (leading axis) or, sliced, of one; N lanes, R ranks, S queue slots; all int64.
+    """State of U controllers (leading axis) or, sliced, of one; N lanes, R ranks, S queue slots.
 
     Few wide arrays instead of many named ones: numba hands every array of a tuple over field by field.
     """
 
-    scalar: np.ndarray  # (U, SCALARS)
-    lane: np.ndarray  # (U, LANE_FIELDS, N)
-    rank: np.ndarray  # (U, ACTS + window, R)
-    slot: np.ndarray  # (U, SLOT_FIELDS, S)
+    scalar: np.ndarray  # (U, SCALARS) int64
+    at: np.ndarray  # (U, AT_ROWS, N) int32
+    key: np.ndarray  # (U, KEY_ROWS, N) int32
+    lane: np.ndarray  # (U, N, LANE_FIELDS) int64
+    rank: np.ndarray  # (U, R, ACTS + window) int64
+    slot: (
+        np.ndarray
+    )  # (U, S + N, SLOT_FIELDS) int64; slot S + n is for the request that lane n was opened for
+    ticket: np.ndarray  # (U, T) int32, slot of each ticket
 
 
 class Work(NamedTuple):
     """Requests of all controllers and what becomes of them, L requests in G groups."""
 
-    ask: np.ndarray  # (L, 6)
-    fate: np.ndarray  # (L, 3) clock it was accepted; last data beat (-1: write); first command's row state
-    group: np.ndarray  # (U, 2, G) requests still to be served; last data beat
+    arrive: np.ndarray  # (L,) int64
+    lane: np.ndarray  # (L,) int32, as row, column and group
+    row: np.ndarray
+    column: np.ndarray
+    write: np.ndarray  # (L,) uint8
+    group: np.ndarray
+    accepted: np.ndarray  # (L,) int64, clock at which it entered
+    depart: np.ndarray  # (L,) int64, last data beat, -1 for a write
+    served: np.ndarray  # (U, 2, G) requests of a group still to be served; its last data beat
 
 
 @inlined
 def controller(controllers, u):
     """Slice controller ``u``."""
-    return Controller(controllers.scalar[u], controllers.lane[u], controllers.rank[u], controllers.slot[u])
+    c = controllers
+    return Controller(c.scalar[u], c.at[u], c.key[u], c.lane[u], c.rank[u], c.slot[u], c.ticket[u])
 
 
 @inlined
-def _put(rules, c, log, t, command, lane, row, column, request):
+def _since(c, t):
+    """Return label ``t`` as the lanes keep it, in clocks since BASE."""
+    return np.int32(max(t - c.scalar[BASE], FLOOR))
+
+
+@inlined
+def _later(at, y, lane, t):
+    """Let the lane's next ``y`` be at ``t``, in clocks since BASE, or after it."""
+    at[y, lane] = max(at[y, lane], np.int32(t))
+
+
+@inlined
+def _put(rules, c, log, t, command, lane, rank, row, column, request):
     """Put a command on the bus at label ``t``."""
-    c.scalar[command] += 1
+    c.rank[rank, ISSUED + command] += 1
     c.scalar[BUS_FREE] = t + rules.bus[command]
     if len(log):
         entry = log[c.scalar[LOGGED]]
@@ -121,100 +158,154 @@ def _put(rules, c, log, t, command, lane, row, column, request):
 
 
 @inlined
+def _bank_closed(c, rank, banks, t):
+    """Count ``banks`` of a rank as closed from label ``t`` on."""
+    c.rank[rank, OPEN_BANKS] -= banks
+    if c.rank[rank, OPEN_BANKS] == 0:
+        c.rank[rank, ACTIVE] += t - c.rank[rank, OPEN_SINCE]
+
+
+@helper
+def _rebase(c):
+    """Let the lanes' times count from the present clock."""
+    by = c.scalar[NOW] - c.scalar[BASE]
+    c.scalar[BASE] = c.scalar[NOW]
+    for y in range(CLOSED):
+        for lane in range(c.at.shape[1]):
+            c.at[y, lane] = max(c.at[y, lane] - by, FLOOR)
+
+
+@inlined
 def _is_capped(rules, c, lane):
-    return c.lane[ROW, lane] >= 0 and c.lane[SERVED, lane] >= rules.hit_cap
+    return c.lane[lane, ROW] >= 0 and c.lane[lane, SERVED] >= rules.hit_cap
 
 
 @helper
 def _find_capped(rules, c, lane):
     """Recompute the queued candidates of a lane whose row got its share: a queue's oldest request and a conflict."""
-    row = c.lane[ROW, lane]
+    row = c.lane[lane, ROW]
     for q in range(1 + rules.has_writes):
-        hit, slot = NO_KEY, c.lane[HEAD + q, lane]
-        if slot >= 0 and c.slot[SLOT_ROW, slot] == row:
-            hit = QUEUED | c.slot[REQUEST, slot]
-        while slot >= 0 and c.slot[SLOT_ROW, slot] == row:
-            slot = c.slot[NEXT_SLOT, slot]
-        if c.lane[OPENED, lane] < 0 or c.lane[COLUMN_KEY + q, lane] >= QUEUED:
-            c.lane[COLUMN_KEY + q, lane] = hit
-        blocked = slot < 0 or c.lane[OPENED, lane] >= 0
-        c.lane[ROW_KEY + q, lane] = NO_KEY if blocked else QUEUED | c.slot[REQUEST, slot]
+        hit, slot = NO_KEY, c.lane[lane, HEAD + q]
+        if slot >= 0 and c.slot[slot, SLOT_ROW] == row:
+            hit = QUEUED | c.slot[slot, TICKET]
+        while slot >= 0 and c.slot[slot, SLOT_ROW] == row:
+            slot = c.slot[slot, NEXT_SLOT]
+        if c.lane[lane, OPENED] < 0 or c.key[COLUMN_KEY + q, lane] >= QUEUED:
+            c.key[COLUMN_KEY + q, lane] = hit
+        blocked = slot < 0 or c.lane[lane, OPENED] >= 0
+        c.key[ROW_KEY + q, lane] = NO_KEY if blocked else QUEUED | c.slot[slot, TICKET]
 
 
 @inlined
 def _find_candidates(rules, c, lane):
     """Recompute the queued candidates of a lane from its two queues."""
-    row = c.lane[ROW, lane]
+    row, opened = c.lane[lane, ROW], c.lane[lane, OPENED]
     for q in range(1 + rules.has_writes):
         hit, conflict = NO_KEY, NO_KEY
-        slot = c.lane[HEAD + q, lane]
+        slot = c.lane[lane, HEAD + q]
         if row < 0:
             if slot >= 0:
-                conflict = QUEUED | c.slot[REQUEST, slot]
+                conflict = QUEUED | c.slot[slot, TICKET]
+        elif opened >= 0:
+            # the row stays open for that request, which comes before all hits
+            if c.key[COLUMN_KEY + q, lane] < QUEUED:
+                hit = c.slot[opened, TICKET]
+                slot = -1
+            while slot >= 0 and c.slot[slot, SLOT_ROW] != row:
+                slot = c.slot[slot, NEXT_SLOT]
+            if slot >= 0:
+                hit = QUEUED | c.slot[slot, TICKET]
         else:
             while slot >= 0 and (hit == NO_KEY or conflict == NO_KEY):
-                if c.slot[SLOT_ROW, slot] == row:
+                if c.slot[slot, SLOT_ROW] == row:
                     if hit == NO_KEY:
-                        hit = QUEUED | c.slot[REQUEST, slot]
+                        hit = QUEUED | c.slot[slot, TICKET]
                 elif conflict == NO_KEY:
-                    conflict = QUEUED | c.slot[REQUEST, slot]
-                slot = c.slot[NEXT_SLOT, slot]
-            if c.lane[OPENED, lane] >= 0 or (rules.protect_hits and hit < conflict):
+                    conflict = QUEUED | c.slot[slot, TICKET]
+                slot = c.slot[slot, NEXT_SLOT]
+            if rules.protect_hits and hit < conflict:
                 conflict = NO_KEY
-        if c.lane[OPENED, lane] >= 0 and c.lane[COLUMN_KEY + q, lane] < QUEUED:
-            hit = c.lane[COLUMN_KEY + q, lane]
-        c.lane[COLUMN_KEY + q, lane] = hit
-        c.lane[ROW_KEY + q, lane] = conflict
+        c.key[COLUMN_KEY + q, lane] = hit
+        c.key[ROW_KEY + q, lane] = conflict
     if rules.hit_cap and _is_capped(rules, c, lane):
         _find_capped(rules, c, lane)
+
+
+@helper
+def _deal_tickets(rules, c):
+    """Give the requests at hand the first tickets, in the order of those they have."""
+    dealt = 0
+    for ticket in range(c.scalar[TICKETS]):
+        slot = c.ticket[ticket]
+        if c.slot[slot, TICKET] == ticket:
+            c.slot[slot, TICKET] = dealt
+            c.ticket[dealt] = slot
+            dealt += 1
+    c.scalar[TICKETS] = dealt
+    for lane in range(len(c.lane)):
+        _find_candidates(rules, c, lane)
+
+
+@inlined
+def _find_next_hit(rules, c, lane, q, slot):
+    """Recompute the candidates of a lane of which a hit was served; ``slot`` is the one behind it in queue ``q``."""
+    if rules.protect_hits or rules.hit_cap:
+        _find_candidates(rules, c, lane)
+    elif c.key[COLUMN_KEY + q, lane] >= QUEUED:
+        row = c.lane[lane, ROW]
+        while slot >= 0 and c.slot[slot, SLOT_ROW] != row:
+            slot = c.slot[slot, NEXT_SLOT]
+        c.key[COLUMN_KEY + q, lane] = NO_KEY if slot < 0 else QUEUED | c.slot[slot, TICKET]
 
 
 @inlined
 def _enqueue(rules, c, w, i, q):
     """Append request ``i`` to its lane's queue and let it stand as a candidate where it is one."""
-    lane = w.ask[i, LANE]
+    if c.scalar[TICKETS] == len(c.ticket):
+        _deal_tickets(rules, c)
+    lane, asked = w.lane[i], w.row[i]
     n = c.scalar[FREE] - 1
-    slot = c.slot[FREE_SLOT, n]
+    slot = c.slot[n, FREE_SLOT]
     c.scalar[FREE] = n
     c.scalar[WAITING + q] += 1
-    c.slot[REQUEST, slot] = i
-    c.slot[SLOT_ROW, slot] = w.ask[i, REQUEST_ROW]
-    last = c.lane[TAIL + q, lane]
-    c.slot[PREVIOUS_SLOT, slot] = last
-    c.slot[NEXT_SLOT, slot] = -1
+    ticket = c.scalar[TICKETS]
+    c.scalar[TICKETS] = ticket + 1
+    c.ticket[ticket] = slot
+    last = c.lane[lane, TAIL + q]
+    new = c.slot[slot]
+    new[REQUEST], new[SLOT_ROW], new[SLOT_LANE], new[TICKET] = i, asked, lane, ticket
+    new[PREVIOUS_SLOT], new[NEXT_SLOT], new[FIRST] = last, -1, -1
     if last >= 0:
-        c.slot[NEXT_SLOT, last] = slot
+        c.slot[last, NEXT_SLOT] = slot
     else:
-        c.lane[HEAD + q, lane] = slot
-    c.lane[TAIL + q, lane] = slot
-    row = c.lane[ROW, lane]
+        c.lane[lane, HEAD + q] = slot
+    c.lane[lane, TAIL + q] = slot
+    row = c.lane[lane, ROW]
     if rules.hit_cap and _is_capped(rules, c, lane):
         _find_capped(rules, c, lane)
-    elif row == w.ask[i, REQUEST_ROW]:
-        if c.lane[COLUMN_KEY + q, lane] == NO_KEY:
-            c.lane[COLUMN_KEY + q, lane] = QUEUED | i
-    elif c.lane[ROW_KEY + q, lane] == NO_KEY and c.lane[OPENED, lane] < 0:
-        protected = rules.protect_hits and row >= 0 and c.lane[COLUMN_KEY + q, lane] != NO_KEY
+    elif row == asked:
+        if c.key[COLUMN_KEY + q, lane] == NO_KEY:
+            c.key[COLUMN_KEY + q, lane] = QUEUED | ticket
+    elif c.key[ROW_KEY + q, lane] == NO_KEY and c.lane[lane, OPENED] < 0:
+        protected = rules.protect_hits and row >= 0 and c.key[COLUMN_KEY + q, lane] != NO_KEY
         if not protected:
-            c.lane[ROW_KEY + q, lane] = QUEUED | i
+            c.key[ROW_KEY + q, lane] = QUEUED | ticket
 
 
 @inlined
-def _dequeue(c, q, lane, i):
-    """Unlink request ``i`` from its lane's queue and free its slot."""
-    slot = c.lane[HEAD + q, lane]
-    while c.slot[REQUEST, slot] != i:
-        slot = c.slot[NEXT_SLOT, slot]
-    before, after = c.slot[PREVIOUS_SLOT, slot], c.slot[NEXT_SLOT, slot]
+def _dequeue(c, q, lane, slot):
+    """Unlink a request from its lane's queue and free its slot."""
+    before, after = c.slot[slot, PREVIOUS_SLOT], c.slot[slot, NEXT_SLOT]
     if before >= 0:
-        c.slot[NEXT_SLOT, before] = after
+        c.slot[before, NEXT_SLOT] = after
     else:
-        c.lane[HEAD + q, lane] = after
+        c.lane[lane, HEAD + q] = after
     if after >= 0:
-        c.slot[PREVIOUS_SLOT, after] = before
+        c.slot[after, PREVIOUS_SLOT] = before
     else:
-        c.lane[TAIL + q, lane] = before
-    c.slot[FREE_SLOT, c.scalar[FREE]] = slot
+        c.lane[lane, TAIL + q] = before
+    c.slot[slot, TICKET] = -1
+    c.slot[c.scalar[FREE], FREE_SLOT] = slot
     c.scalar[FREE] += 1
     c.scalar[WAITING + q] -= 1
 
@@ -222,51 +313,52 @@ def _dequeue(c, q, lane, i):
 @helper
 def _in_queue(c, w, i, q):
     """Tell whether a request of the same burst as ``i`` waits in queue ``q``."""
-    slot = c.lane[HEAD + q, w.ask[i, LANE]]
+    slot = c.lane[w.lane[i], HEAD + q]
     while slot >= 0:
-        j = c.slot[REQUEST, slot]
-        if w.ask[j, REQUEST_ROW] == w.ask[i, REQUEST_ROW] and w.ask[j, COLUMN] == w.ask[i, COLUMN]:
+        j = c.slot[slot, REQUEST]
+        if w.row[j] == w.row[i] and w.column[j] == w.column[i]:
             return True
-        slot = c.slot[NEXT_SLOT, slot]
+        slot = c.slot[slot, NEXT_SLOT]
     return False
 
 
 @inlined
 def _is_forwarded(rules, c, w, i):
     """Tell whether a queued write answers request ``i``."""
-    return rules.has_writes and (rules.forward_writes or w.ask[i, WRITE]) and _in_queue(c, w, i, 1)
+    return rules.has_writes and (rules.forward_writes or w.write[i]) and _in_queue(c, w, i, 1)
 
 
 @helper
 def _unread(c, w, i):
     """Return the read of the same burst as ``i`` whose RD was not issued yet; -1 for none, or for a write."""
-    if w.ask[i, WRITE]:
+    if w.write[i]:
         return -1
-    lane, row, column = w.ask[i, LANE], w.ask[i, REQUEST_ROW], w.ask[i, COLUMN]
-    slot, j = c.lane[HEAD, lane], c.lane[OPENED, lane]
-    while j < 0 or w.ask[j, WRITE] or w.ask[j, REQUEST_ROW] != row or w.ask[j, COLUMN] != column:
+    lane, row, column = w.lane[i], w.row[i], w.column[i]
+    slot, opened = c.lane[lane, HEAD], c.lane[lane, OPENED]
+    j = c.slot[opened, REQUEST] if opened >= 0 else -1
+    while j < 0 or w.write[j] or w.row[j] != row or w.column[j] != column:
         if slot < 0:
             return -1
-        j, slot = c.slot[REQUEST, slot], c.slot[NEXT_SLOT, slot]
+        j, slot = c.slot[slot, REQUEST], c.slot[slot, NEXT_SLOT]
     return j
 
 
 @inlined
 def _finish(c, w, u, i, done, end):
     """Count request ``i`` as served: its last data beat, and the last label the controller must live to."""
-    g = w.ask[i, GROUP]
-    w.group[u, REMAINING, g] -= 1
-    w.group[u, DONE_AT, g] = max(w.group[u, DONE_AT, g], done)
+    g = w.group[i]
+    w.served[u, REMAINING, g] -= 1
+    w.served[u, DONE_AT, g] = max(w.served[u, DONE_AT, g], done)
     c.scalar[END] = max(c.scalar[END], end)
 
 
 @helper
 def _finish_followers(c, w, u, i, done):
     """Finish the reads that were merged into ``i``."""
-    i = FOLLOWED - w.fate[i, DEPART]
+    i = FOLLOWED - w.depart[i]
     while i >= 0:
-        follower = FOLLOWED - w.fate[i, DEPART]
-        w.fate[i, DEPART] = done
+        follower = FOLLOWED - w.depart[i]
+        w.depart[i] = done
         _finish(c, w, u, i, done, done)
         i = follower
 
@@ -274,7 +366,7 @@ def _finish_followers(c, w, u, i, done):
 @inlined
 def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
-    q = w.ask[i, WRITE]
+    q = w.write[i]
     return (
         c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue)
         or _is_forwarded(rules, c, w, i)
@@ -293,7 +385,7 @@ def _merge(c, w, i):
     by = _unread(c, w, i)
     if by >= 0:
         c.scalar[MERGED] += 1
-        w.fate[i, DEPART], w.fate[by, DEPART] = w.fate[by, DEPART], FOLLOWED - i
+        w.depart[i], w.depart[by] = w.depart[by], FOLLOWED - i
     return by >= 0
 
 
@@ -301,16 +393,16 @@ def _merge(c, w, i):
 def _accept(rules, c, w, u, t):
     """Offer the next request at clock ``t``; return whether it was taken."""
     i = c.scalar[NEXT]
-    write = w.ask[i, WRITE]
+    write = w.write[i]
     if not _has_room(rules, c, w, i):
         return False
     if _is_forwarded(rules, c, w, i):
         c.scalar[ABSORBED if write else FORWARDED] += 1
-        w.fate[i, DEPART] = -1 if write else t + 1
+        w.depart[i] = -1 if write else t + 1
         _finish(c, w, u, i, t + 1, t + 1)
     elif not (rules.merge_reads and _merge(c, w, i)):
         _enqueue(rules, c, w, i, write)
-    w.fate[i, ACCEPTED] = t
+    w.accepted[i] = t
     c.scalar[NEXT] = i + 1
     c.scalar[OFFERED] = t + 1
     return True
@@ -319,146 +411,156 @@ def _accept(rules, c, w, u, t):
 @inlined
 def _close(rules, c, log, lane, i, t):
     """Issue a PRE at label ``t`` for request ``i``, or for none when -1."""
-    rank = lane // rules.banks
+    rank, at, t_since = c.lane[lane, LANE_RANK], c.at, _since(c, t)
     base = rank * rules.banks
-    _put(rules, c, log, t, PRE, lane, -1, -1, i)
-    c.lane[ROW, lane] = -1
-    c.rank[OPEN_BANKS, rank] -= 1
-    c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PRE, ACT])
-    c.lane[ROW_AT, lane] = c.lane[ACT, lane]
-    c.lane[CLOSED, lane] = 0
-    c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[PRE, PREA])
-    c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PRE, REF])
+    _put(rules, c, log, t, PRE, lane, rank, -1, -1, i)
+    c.lane[lane, ROW] = -1
+    _bank_closed(c, rank, 1, t)
+    _later(at, ACT, lane, t_since + rules.own[PRE, ACT])
+    at[ROW_AT, lane] = at[ACT, lane]
+    at[CLOSED, lane] = 0
+    c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[PRE, PREA])
+    c.rank[rank, REF_READY] = max(c.rank[rank, REF_READY], t + rules.own[PRE, REF])
     if rules.spaced_pre:
         for j in range(base, base + rules.banks):
-            c.lane[PRE, j] = max(c.lane[PRE, j], t + rules.wide[PRE, PRE, lane - base, j - base])
-            if c.lane[ROW, j] >= 0:
-                c.lane[ROW_AT, j] = c.lane[PRE, j]
+            _later(at, PRE, j, t_since + rules.wide[PRE, PRE, lane - base, j - base])
+            if c.lane[j, ROW] >= 0:
+                at[ROW_AT, j] = at[PRE, j]
     _find_candidates(rules, c, lane)
 
 
 @inlined
-def _issue_row(rules, c, w, log, i, t):
-    """Issue the ACT or PRE that request ``i`` needs at label ``t``."""
-    lane = w.ask[i, LANE]
-    rank = lane // rules.banks
-    base = rank * rules.banks
-    bank = lane - base
-    if c.lane[ROW, lane] >= 0:
-        if w.fate[i, FIRST] == 0:
-            w.fate[i, FIRST] = CONFLICTS
+def _issue_row(rules, c, w, log, slot, t):
+    """Issue the ACT or PRE that a queued request needs at label ``t``."""
+    lane, i = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST]
+    if c.lane[lane, ROW] >= 0:
+        if c.slot[slot, FIRST] < 0:
+            c.slot[slot, FIRST] = CONFLICTS
         _close(rules, c, log, lane, i, t)
         return
-    _put(rules, c, log, t, ACT, lane, w.ask[i, REQUEST_ROW], -1, i)
-    if w.fate[i, FIRST] == 0:
-        w.fate[i, FIRST] = MISSES
-    c.lane[ROW, lane] = w.ask[i, REQUEST_ROW]
-    c.lane[SERVED, lane] = 0
-    c.rank[OPEN_BANKS, rank] += 1
-    c.lane[OPENED, lane] = i
-    c.rank[OPENED_BANKS, rank] += 1
+    rank, row, t_since = c.lane[lane, LANE_RANK], c.slot[slot, SLOT_ROW], _since(c, t)
+    base = rank * rules.banks
+    bank = lane - base
+    _put(rules, c, log, t, ACT, lane, rank, row, -1, i)
+    write = w.write[i]
+    opened = rules.read_queue + rules.write_queue + lane
+    ticket = c.slot[slot, TICKET]
+    new = c.slot[opened]
+    new[REQUEST], new[SLOT_ROW], new[SLOT_LANE], new[TICKET] = i, row, lane, ticket
+    new[FIRST] = MISSES if c.slot[slot, FIRST] < 0 else c.slot[slot, FIRST]
+    c.ticket[ticket] = opened
+    _dequeue(c, write, lane, slot)
+    c.lane[lane, ROW], c.lane[lane, OPENED], c.lane[lane, SERVED] = row, opened, 0
+    if c.rank[rank, OPEN_BANKS] == 0:
+        c.rank[rank, OPEN_SINCE] = t
+    c.rank[rank, OPEN_BANKS] += 1
+    c.rank[rank, OPENED_BANKS] += 1
     c.scalar[IN_FLIGHT] += 1
-    write = w.ask[i, WRITE]
-    _dequeue(c, write, lane, i)
-    _find_candidates(rules, c, lane)
-    c.lane[COLUMN_KEY + write, lane] = i
-    oldest = 0
-    for k in range(1, rules.act_window):
-        if c.rank[ACTS + k, rank] < c.rank[ACTS + oldest, rank]:
-            oldest = k
-    c.rank[ACTS + oldest, rank] = t
-    for k in range(rules.act_window):
-        oldest = k if c.rank[ACTS + k, rank] < c.rank[ACTS + oldest, rank] else oldest
-    window = c.rank[ACTS + oldest, rank] + rules.act_window_wait
-    c.lane[PRE, lane] = max(c.lane[PRE, lane], t + rules.own[ACT, PRE])
-    c.lane[ROW_AT, lane] = c.lane[PRE, lane]
-    c.lane[CLOSED, lane] = LONG_AGO
-    own = c.lane[:, base : base + rules.banks]
+    c.key[COLUMN_KEY + write, lane] = ticket
+    if rules.has_writes:
+        c.key[COLUMN_KEY + 1 - write, lane] = NO_KEY
+        _find_candidates(rules, c, lane)
+    else:
+        c.key[ROW_KEY, lane] = NO_KEY
+    oldest = c.rank[rank, OLDEST_ACT]
+    c.rank[rank, ACTS + oldest] = t
+    oldest = 0 if oldest + 1 == rules.act_window else oldest + 1
+    c.rank[rank, OLDEST_ACT] = oldest
+    window = _since(c, c.rank[rank, ACTS + oldest] + rules.act_window_wait)
+    _later(c.at, PRE, lane, t_since + rules.own[ACT, PRE])
+    c.at[ROW_AT, lane] = c.at[PRE, lane]
+    c.at[CLOSED, lane] = FLOOR - REBASE_AFTER
+    own = c.at[:, base : base + rules.banks]
     gap = rules.wide[ACT, ACT, bank]
     for j in range(rules.banks):
-        at = max(own[ACT, j], max(window, t + gap[j]))
+        at = max(own[ACT, j], max(window, np.int32(t_since + gap[j])))
         own[ACT, j] = at
-        own[ROW_AT, j] = max(own[ROW_AT, j], at + own[CLOSED, j])
-    c.lane[RD, lane] = max(c.lane[RD, lane], t + rules.own[ACT, RD])
-    c.lane[WR, lane] = max(c.lane[WR, lane], t + rules.own[ACT, WR])
-    c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[ACT, PREA])
-    c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[ACT, REF])
+        own[ROW_AT, j] = max(own[ROW_AT, j], np.int32(at + own[CLOSED, j]))
+    _later(c.at, RD, lane, t_since + rules.own[ACT, RD])
+    _later(c.at, WR, lane, t_since + rules.own[ACT, WR])
+    c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[ACT, PREA])
+    c.rank[rank, REF_READY] = max(c.rank[rank, REF_READY], t + rules.own[ACT, REF])
 
 
 @inlined
-def _issue_column(rules, c, w, log, u, i, t):
-    """Issue the RD or WR of request ``i`` at label ``t``."""
-    lane = w.ask[i, LANE]
-    rank = lane // rules.banks
+def _space_columns(rules, c, rank, bank, command, t_since):
+    """Keep later column commands away from ``command``, in its rank and in the others."""
     base = rank * rules.banks
-    bank = lane - base
-    write = w.ask[i, WRITE]
-    command = WR if write else RD
-    _put(rules, c, log, t, command, lane, c.lane[ROW, lane], w.ask[i, COLUMN], i)
-    if w.fate[i, FIRST] == 0:
-        w.fate[i, FIRST] = HITS
-    c.scalar[w.fate[i, FIRST]] += 1
-    if c.lane[OPENED, lane] == i:
-        c.lane[OPENED, lane] = -1
-        c.rank[OPENED_BANKS, rank] -= 1
-        c.scalar[IN_FLIGHT] -= 1
-    else:
-        _dequeue(c, write, lane, i)
-    if rules.hit_cap:
-        c.lane[SERVED, lane] += 1
-    _find_candidates(rules, c, lane)
     for y in range(RD, RD + 1 + rules.has_writes):
-        own = c.lane[y, base : base + rules.banks]
+        own = c.at[y, base : base + rules.banks]
         gap = rules.wide[command, y, bank]
         for j in range(rules.banks):
-            own[j] = max(own[j], t + gap[j])
-        elsewhere = t + rules.other[command, y]
-        below, above = c.lane[y, :base], c.lane[y, base + rules.banks :]
+            own[j] = max(own[j], np.int32(t_since + gap[j]))
+        elsewhere = np.int32(t_since + rules.other[command, y])
+        below, above = c.at[y, :base], c.at[y, base + rules.banks :]
         for j in range(len(below)):
             below[j] = max(below[j], elsewhere)
         for j in range(len(above)):
             above[j] = max(above[j], elsewhere)
-    c.lane[PRE, lane] = max(c.lane[PRE, lane], t + rules.own[command, PRE])
-    c.lane[ROW_AT, lane] = c.lane[PRE, lane]
-    c.rank[PREA_READY, rank] = max(c.rank[PREA_READY, rank], t + rules.own[command, PREA])
+
+
+@inlined
+def _issue_column(rules, c, w, log, u, slot, t):
+    """Issue a request's RD or WR at label ``t``."""
+    lane, i, t_since = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST], _since(c, t)
+    rank = c.lane[lane, LANE_RANK]
+    write = w.write[i]
+    command = RD + write
+    _put(rules, c, log, t, command, lane, rank, c.lane[lane, ROW], w.column[i], i)
+    first = c.slot[slot, FIRST]
+    c.scalar[HITS if first < 0 else first] += 1
+    if rules.hit_cap:
+        c.lane[lane, SERVED] += 1
+    if c.lane[lane, OPENED] == slot:
+        c.lane[lane, OPENED] = -1
+        c.slot[slot, TICKET] = -1
+        c.rank[rank, OPENED_BANKS] -= 1
+        c.scalar[IN_FLIGHT] -= 1
+        _find_candidates(rules, c, lane)
+    else:
+        behind = c.slot[slot, NEXT_SLOT]
+        _dequeue(c, write, lane, slot)
+        _find_next_hit(rules, c, lane, write, behind)
+    _space_columns(rules, c, rank, lane - rank * rules.banks, command, t_since)
+    _later(c.at, PRE, lane, t_since + rules.own[command, PRE])
+    c.at[ROW_AT, lane] = c.at[PRE, lane]
+    c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[command, PREA])
     if write:
-        w.fate[i, DEPART] = -1
+        w.depart[i] = -1
         _finish(c, w, u, i, t + rules.write_latency, t)
     else:
         done = t + rules.read_latency
         if rules.merge_reads:
             _finish_followers(c, w, u, i, done)
-        w.fate[i, DEPART] = done
+        w.depart[i] = done
         _finish(c, w, u, i, done, done)
 
 
 @helper
 def _refresh_head(rules, c, log, t, issue):
     """Return the earliest label at which the first waiting rank can go on; issue it at ``t`` when asked."""
-    rank = c.rank[FIFO, c.scalar[FIFO_HEAD]]
-    base = rank * rules.banks
-    if c.rank[OPEN_BANKS, rank]:
-        if not issue:
-            return NEVER if c.rank[OPENED_BANKS, rank] else c.rank[PREA_READY, rank]
-        _put(rules, c, log, t, PREA, base, -1, -1, -1)
-        c.rank[OPEN_BANKS, rank] = 0
-        for lane in range(base, base + rules.banks):
-            c.lane[ROW, lane] = -1
-            c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[PREA, ACT])
-            c.lane[ROW_AT, lane] = c.lane[ACT, lane]
-            c.lane[CLOSED, lane] = 0
-            _find_candidates(rules, c, lane)
-        c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PREA, REF])
-        return t
+    rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
+    base, state = rank * rules.banks, c.rank[rank]
+    closing = state[OPEN_BANKS] > 0
     if not issue:
-        return c.rank[REF_READY, rank]
-    _put(rules, c, log, t, REF, base, -1, -1, -1)
+        if closing:
+            return NEVER if state[OPENED_BANKS] else state[PREA_READY]
+        return state[REF_READY]
+    command = PREA if closing else REF
+    _put(rules, c, log, t, command, base, rank, -1, -1, -1)
+    state[REF_READY] = max(state[REF_READY], t + rules.own[command, REF])
+    if closing:
+        _bank_closed(c, rank, state[OPEN_BANKS], t)
     for lane in range(base, base + rules.banks):
-        c.lane[ACT, lane] = max(c.lane[ACT, lane], t + rules.own[REF, ACT])
-        c.lane[ROW_AT, lane] = c.lane[ACT, lane]
-    c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[REF, REF])
-    c.scalar[FIFO_HEAD] = (c.scalar[FIFO_HEAD] + 1) % rules.ranks
-    c.scalar[FIFO_LEN] -= 1
+        _later(c.at, ACT, lane, _since(c, t) + rules.own[command, ACT])
+        c.at[ROW_AT, lane] = c.at[ACT, lane]
+        if closing:
+            c.lane[lane, ROW] = -1
+            c.at[CLOSED, lane] = 0
+            _find_candidates(rules, c, lane)
+    if not closing:
+        c.scalar[FIFO_HEAD] = (c.scalar[FIFO_HEAD] + 1) % rules.ranks
+        c.scalar[FIFO_LEN] -= 1
     return t
 
 
@@ -467,71 +569,48 @@ def _queue_refreshes(rules, c, now):
     """Put every rank whose refresh falls due by ``now`` into the queue, in rank order."""
     due = NEVER
     for rank in range(rules.ranks):
-        if c.rank[REFRESH_AT, rank] <= now:
-            c.rank[FIFO, (c.scalar[FIFO_HEAD] + c.scalar[FIFO_LEN]) % rules.ranks] = rank
+        if c.rank[rank, REFRESH_AT] <= now:
+            c.rank[(c.scalar[FIFO_HEAD] + c.scalar[FIFO_LEN]) % rules.ranks, FIFO] = rank
             c.scalar[FIFO_LEN] += 1
-            c.rank[REFRESH_AT, rank] += rules.refresh_interval
-        due = min(due, c.rank[REFRESH_AT, rank])
+            c.rank[rank, REFRESH_AT] += rules.refresh_interval
+        due = min(due, c.rank[rank, REFRESH_AT])
     c.scalar[REFRESH_DUE] = due
 
 
 @inlined
-def _select_reads(rules, c, now):
+def _key(until, now, key):
+    """Return a candidate's key with its wait from ``now`` on; written so that vectors keep lanes of 32 bits."""
+    wait = np.int32(max(until, now) - now)
+    return np.int32(np.int32(wait << WAIT_SHIFT) | key)
+
+
+@inlined
+def _select_reads(c, now):
     """Return the least key over all lanes when there are only reads."""
-    best = NO_KEY
-    lane = c.lane
-    for b in range(rules.ranks * rules.banks):
-        column = ((max(lane[RD, b], now) - now) << WAIT_SHIFT) + lane[COLUMN_KEY, b]
-        row = ((max(lane[ROW_AT, b], now) - now) << WAIT_SHIFT) + lane[ROW_KEY, b]
+    best = np.int32(NO_KEY)
+    column_at, row_at, column_key, row_key = c.at[RD], c.at[ROW_AT], c.key[COLUMN_KEY], c.key[ROW_KEY]
+    for b in range(len(column_at)):
+        column = _key(column_at[b], now, column_key[b])
+        row = _key(row_at[b], now, row_key[b])
         best = min(best, min(column, row))
-    return best
+    return np.int64(best)
 
 
-@helper
-def _select_mixed(rules, c, now, q):
-    """Return the least key over all lanes; ``q`` is the queue being served."""
-    best = NO_KEY
-    at, key, row_key = c.lane[RD + q], c.lane[COLUMN_KEY + q], c.lane[ROW_KEY + q]
-    other_at, other_key, row_at = c.lane[RD + 1 - q], c.lane[COLUMN_KEY + 1 - q], c.lane[ROW_AT]
-    for b in range(rules.ranks * rules.banks):
-        column = ((max(at[b], now) - now) << WAIT_SHIFT) + key[b]
-        row = ((max(row_at[b], now) - now) << WAIT_SHIFT) + row_key[b]
-        # of the queue not being served, only a request whose row was opened for it may go
-        opened = ((max(other_at[b], now) - now) << WAIT_SHIFT) + (
-            other_key[b] if other_key[b] < QUEUED else NO_KEY
-        )
-        best = min(best, min(column, min(row, opened)))
-    return best
-
-
-@helper
-def _select_opened(rules, c, now):
-    """Return the least key among requests whose row was opened for them; a waiting refresh stops all others."""
-    best = NO_KEY
-    if c.scalar[IN_FLIGHT]:
-        for b in range(rules.ranks * rules.banks):
-            if c.lane[OPENED, b] >= 0:
-                write = c.lane[COLUMN_KEY + 1, b] < QUEUED
-                until = c.lane[RD + write, b]
-                best = min(best, (max(until - now, 0) << WAIT_SHIFT) + c.lane[OPENED, b])
-    return best
-
-
-@helper
-def _select_closing(rules, c, now):
-    """Return ``wait | lane`` of the open row that can be closed first among those no queued request can use."""
-    best = NO_KEY
-    for b in range(rules.ranks * rules.banks):
-        unused = c.lane[COLUMN_KEY, b] == NO_KEY and c.lane[COLUMN_KEY + 1, b] == NO_KEY
-        if unused and c.lane[ROW, b] >= 0:
-            best = min(best, ((max(c.lane[ROW_AT, b], now) - now) << WAIT_SHIFT) + b)
-    return best
-
-
-@helper
-def _issue_closing(rules, c, log, lane, t):
-    """Close a row that no queued request can use."""
-    _close(rules, c, log, lane, -1, t)
+@inlined
+def _select_mixed(c, now):
+    """Return the least keys over all lanes: of the requests whose row was opened, of reads, of writes."""
+    opened = reads = writes = np.int32(NO_KEY)
+    read_at, write_at, row_at = c.at[RD], c.at[WR], c.at[ROW_AT]
+    read_key, write_key = c.key[COLUMN_KEY], c.key[COLUMN_KEY + 1]
+    read_row, write_row = c.key[ROW_KEY], c.key[ROW_KEY + 1]
+    for b in range(len(row_at)):
+        read, write = _key(read_at[b], now, read_key[b]), _key(write_at[b], now, write_key[b])
+        reads = min(reads, min(read, _key(row_at[b], now, read_row[b])))
+        writes = min(writes, min(write, _key(row_at[b], now, write_row[b])))
+        opened_read = read if read_key[b] < QUEUED else np.int32(NO_KEY)
+        opened_write = write if write_key[b] < QUEUED else np.int32(NO_KEY)
+        opened = min(opened, min(opened_read, opened_write))
+    return np.int64(opened), np.int64(reads), np.int64(writes)
 
 
 @inlined
@@ -548,16 +627,44 @@ def _switch_direction(rules, c):
 @inlined
 def _decide(rules, c, now, free):
     """Return the best key at ``free``, the bus taken until then: opened rows, then the queue being served."""
+    since = _since(c, free)
     if not rules.has_writes:
-        return _select_reads(rules, c, free)
-    best = _select_opened(rules, c, free)
+        return _select_reads(c, since)
+    best, reads, writes = _select_mixed(c, since)
     # direction is only reconsidered on a clock on which no opened request goes
     if best >> WAIT_SHIFT:
         _switch_direction(rules, c)
-        best = _select_mixed(rules, c, free, c.scalar[WRITING])
+        # of the queue not being served, only a request whose row was opened for it may go
+        best = min(best, writes if c.scalar[WRITING] else reads)
     elif now < free:
         _switch_direction(rules, c)
     return best
+
+
+@helper
+def _select_opened(c, free):
+    """Return the least key among requests whose row was opened for them; a waiting refresh stops all others."""
+    if not c.scalar[IN_FLIGHT]:
+        return NO_KEY
+    opened, _, _ = _select_mixed(c, _since(c, free))
+    return opened
+
+
+@helper
+def _select_closing(c, free):
+    """Return ``wait << 32 | lane`` of the open row that closes first among those no queued request can use."""
+    best, now = NEVER, _since(c, free)
+    for b in range(len(c.lane)):
+        unused = c.key[COLUMN_KEY, b] == NO_KEY and c.key[COLUMN_KEY + 1, b] == NO_KEY
+        if unused and c.lane[b, ROW] >= 0:
+            best = min(best, (np.int64(max(c.at[ROW_AT, b], now) - now) << 32) + b)
+    return best
+
+
+@helper
+def _issue_closing(rules, c, log, lane, t):
+    """Close a row that no queued request can use."""
+    _close(rules, c, log, lane, -1, t)
 
 
 @jit
@@ -570,31 +677,33 @@ def advance(rules, controllers, w, log, u, visible, group):
     """
     c = controller(controllers, u)
     s = c.scalar
-    while group < 0 or w.group[u, REMAINING, group]:
+    while group < 0 or w.served[u, REMAINING, group]:
         if len(log) and s[LOGGED] == len(log):
             return NO_SPACE
         now = s[NOW]
+        if now - s[BASE] > REBASE_AFTER:
+            _rebase(c)
         refused = False
-        if s[NEXT] < visible and w.ask[s[NEXT], ARRIVE] < now and s[OFFERED] != now:
+        if s[NEXT] < visible and w.arrive[s[NEXT]] < now and s[OFFERED] != now:
             refused = not _accept(rules, c, w, u, now - 1)
         if group == MORE_TO_COME and s[NEXT] == visible:
             return HUNGRY
         if s[REFRESH_DUE] <= now:
             _queue_refreshes(rules, c, now)
-        head, closing = NEVER, NO_KEY  # what goes when no request goes: refresh, or PRE of an unused row
+        head, closing = NEVER, NEVER  # what goes when no request goes: refresh, or PRE of an unused row
         free = max(now, s[BUS_FREE])
         if s[FIFO_LEN]:
-            best = _select_opened(rules, c, free)
+            best = _select_opened(c, free)
             head = max(_refresh_head(rules, c, log, free, False), free)
         else:
             best = _decide(rules, c, now, free)
             if rules.close_pages:
-                closing = _select_closing(rules, c, free)
-                head = NEVER if closing == NO_KEY else free + (closing >> WAIT_SHIFT)
-        at = NEVER if best >= NO_KEY else free + (best >> WAIT_SHIFT)
+                closing = _select_closing(c, free)
+                head = NEVER if closing == NEVER else free + (closing >> 32)
+        at = NEVER if best == NO_KEY else free + (best >> WAIT_SHIFT)
         event = s[REFRESH_DUE]
         if s[NEXT] < visible and not refused and _has_room(rules, c, w, s[NEXT]):
-            event = min(event, max(w.ask[s[NEXT], ARRIVE], now) + 1)
+            event = min(event, max(w.arrive[s[NEXT]], now) + 1)
         if min(at, head) >= event:
             if event == NEVER or (event > s[END] and _is_idle(c, visible)):
                 return DONE if group < 0 else STARVED
@@ -602,16 +711,16 @@ def advance(rules, controllers, w, log, u, visible, group):
         elif head < at:
             if head > s[END] and _is_idle(c, visible):
                 return DONE if group < 0 else STARVED
-            if closing < NO_KEY:
-                _issue_closing(rules, c, log, closing & AGE_MASK, head)
+            if closing < NEVER:
+                _issue_closing(rules, c, log, closing & 0xFFFFFFFF, head)
             else:
                 _refresh_head(rules, c, log, head, True)
             s[NOW] = head + 1
         else:
-            i = best & AGE_MASK
-            if (best & QUEUED) and c.lane[ROW, w.ask[i, LANE]] != w.ask[i, REQUEST_ROW]:
-                _issue_row(rules, c, w, log, i, at)
+            slot = c.ticket[best & TICKET_MASK]
+            if (best & QUEUED) and c.lane[c.slot[slot, SLOT_LANE], ROW] != c.slot[slot, SLOT_ROW]:
+                _issue_row(rules, c, w, log, slot, at)
             else:
-                _issue_column(rules, c, w, log, u, i, at)
+                _issue_column(rules, c, w, log, u, slot, at)
             s[NOW] = at + 1
     return DONE

@@ -16,6 +16,14 @@ Ours, and off by default:
   ``frfcfs_rowhit`` an older hit no longer keeps the row open. The request it was opened for is always served.
 * Reads merged: a read of a burst whose RD another read still waits for ends with that one, with room in the
   queue or not. Hot rows then show more bandwidth than the DRAM moves: compare the RD count.
+* Refresh ``same_bank`` (standards with REFsb, such as DDR5 in fine granularity mode): the banks of one number in
+  every bank group are a set, and a rank's sets are refreshed in turn, one every nREFI2 / banks of a group, ranks
+  spread over that interval as for ``staggered``. A rank that is due joins the refresh FIFO, or, where it still
+  waits in it, once more when its REFsb was issued. From then on the banks of its set start nothing new; only a
+  request whose row was opened for it is still served. The rank at the head closes its set as a whole (PREsb),
+  when no such request is left and every bank may be closed, then refreshes it (REFsb), and each of the two goes
+  before requests that are ready in the same clock. All other banks are served meanwhile. Not modelled: postponed
+  or early refreshes.
 * Writes not forwarded: a read of a queued write goes to the DRAM like any other, so only its time means
   something. Writes of a queued write are absorbed all the same.
 """
@@ -23,10 +31,13 @@ Ours, and off by default:
 from dataclasses import dataclass
 
 from recnmp.errors import ConfigError
+from recnmp.library.dram import SAME_BANK
 
 POLICIES = ("frfcfs", "frfcfs_rowhit")
 PAGE_POLICIES = ("open", "closed")
 REFRESHES = ("off", "simultaneous", "staggered")
+"""What every standard can do."""
+ALL_REFRESHES = (*REFRESHES, SAME_BANK)
 
 
 @dataclass(frozen=True)
@@ -36,7 +47,7 @@ class ControllerOptions:
     Attributes:
         ranks: ranks behind its command bus, R.
         policy: one of ``POLICIES``.
-        refresh: one of ``REFRESHES``; simultaneous: all ranks fall due together every nREFI.
+        refresh: one of ``ALL_REFRESHES``; simultaneous: all ranks fall due together every nREFI.
         read_queue: reads it can hold; a request leaves the queue when its row is opened for it.
         write_queue: writes it can hold; it turns to writes above 0.8 and back below 0.2 of it.
         page_policy: one of ``PAGE_POLICIES``; closed: rows that no queued request can use are closed.
@@ -59,9 +70,10 @@ class ControllerOptions:
     merge_reads: bool = False
 
     def __post_init__(self) -> None:
-        if self.policy not in POLICIES or self.refresh not in REFRESHES:
+        if self.policy not in POLICIES or self.refresh not in ALL_REFRESHES:
             raise ConfigError(
-                f"policy {self.policy!r} and refresh {self.refresh!r}: allowed are {POLICIES} and {REFRESHES}"
+                f"policy {self.policy!r} and refresh {self.refresh!r}: "
+                f"allowed are {POLICIES} and {ALL_REFRESHES}"
             )
         if self.page_policy not in PAGE_POLICIES:
             raise ConfigError(f"page policy {self.page_policy!r} is not one of {', '.join(PAGE_POLICIES)}")

@@ -1,9 +1,11 @@
 """Side by side with Ramulator 2.1: the same requests on an installation that the user brings.
 
 Nothing of Ramulator is bundled. Its trace front end stops when it has handed over the last request, with some
-requests still under way, so both are counted up to that clock. It issues one request per clock, as here.
+requests still under way, so both are counted up to that clock. It issues one request per clock, as here. It
+would feed several channels one request per clock together, and a full one would hold up the others; here every
+channel is offered its own requests, so each channel is a run of its own there, counted up to its own last request.
 
-Not compared: several channels (its front end feeds them through one queue), times of arrival (it has none).
+Not compared: times of arrival (its front end has none).
 """
 
 import json
@@ -12,12 +14,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
@@ -59,10 +62,10 @@ def compare(
 
     Raises ConfigError for what cannot be compared and RecnmpError when the peer fails.
     """
-    if setup.standard not in PRESETS or setup.policy not in SCHEDULERS or setup.channels != 1:
+    if setup.standard not in PRESETS or setup.policy not in SCHEDULERS:
         raise ConfigError(
-            f"a comparison needs one channel, a standard of {', '.join(PRESETS)} and a policy of "
-            f"{', '.join(SCHEDULERS)}; this is {setup.channels}, {setup.standard}, {setup.policy}"
+            f"a comparison needs a standard of {', '.join(PRESETS)} and a policy of "
+            f"{', '.join(SCHEDULERS)}; this is {setup.standard}, {setup.policy}"
         )
     if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges) != (
         "open",
@@ -80,6 +83,10 @@ def compare(
     ours = run_ours(trace, setup)
     theirs = run_ramulator(trace, setup, command, environment)
     notes = ["times of arrival were dropped: Ramulator's front end has none"] if timed else []
+    if setup.channels > 1:
+        notes.append(
+            "every channel is a run of its own in Ramulator, one after the other: wall seconds add up"
+        )
     notes += _differing_timings(setup.spec_with_quirks, theirs["timings"])
     if trace.write.any() and setup.ranks > 1 and not setup.quirks:
         notes.append(
@@ -111,27 +118,33 @@ def run_ours(trace: MemoryTrace, setup: Setup) -> dict[str, float]:
     cpu, wall = time.process_time(), time.perf_counter()
     setup.replay(requests)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return until_last_accepted(timeline) | _speed(len(trace), cpu, wall)
+    return until_last_accepted(timeline, requests.start) | _speed(len(trace), cpu, wall)
 
 
-def until_last_accepted(timeline: Timeline) -> dict[str, float]:
-    """Return a recorded run's figures up to the clock at which its last request is accepted, by our names."""
-    commands, end = timeline.commands[0], int(timeline.accepted.max())
-    n = int(np.searchsorted(commands.cycle, end, "right"))
-    kinds, request = commands.command[:n], commands.request[:n]
-    issued = np.bincount(kinds, minlength=len(COMMANDS))
-    figures: dict[str, float] = {"cycles": end}
-    figures |= {name: int(count) for name, count in zip(COMMANDS, issued, strict=True)}
-    number, first = np.unique(request, return_index=True)
-    states = dict.fromkeys(("row_hits", "row_misses", "row_conflicts"), 0)
-    for kind in kinds[first[number >= 0]]:
-        if (name := COMMANDS[kind]) in _FIRST:
-            states[_FIRST[name]] += 1
-    done = (timeline.depart >= 0) & (timeline.depart <= end)
-    latency = int((timeline.depart - timeline.accepted)[done].sum())
+def until_last_accepted(timeline: Timeline, start: NDArray[np.int64]) -> dict[str, float]:
+    """Return a recorded run's figures by our names, each controller's up to the clock of its last acceptance.
+
+    Controller u owns requests ``start[u] : start[u + 1]``; the cycles are those of the controller that is last.
+    """
+    counted = dict.fromkeys(("cycles", *COMMANDS, "row_hits", "row_misses", "row_conflicts"), 0)
+    latency = 0
+    for commands, first, after in zip(timeline.commands, start[:-1], start[1:], strict=True):
+        end = int(timeline.accepted[first:after].max(initial=0))
+        n = int(np.searchsorted(commands.cycle, end, "right"))
+        kinds, request = commands.command[:n], commands.request[:n]
+        counted["cycles"] = max(counted["cycles"], end)
+        for name, count in zip(COMMANDS, np.bincount(kinds, minlength=len(COMMANDS)), strict=True):
+            counted[name] += int(count)
+        number, at = np.unique(request, return_index=True)
+        for kind in kinds[at[number >= 0]]:
+            if (name := COMMANDS[kind]) in _FIRST:
+                counted[_FIRST[name]] += 1
+        accepted, depart = timeline.accepted[first:after], timeline.depart[first:after]
+        done = (depart >= 0) & (depart <= end)
+        latency += int((depart - accepted)[done].sum())
     counts = timeline.counts
-    figures |= states | {"reads forwarded": counts["forwarded"], "writes absorbed": counts["absorbed"]}
-    return figures | {"read latency, clocks": latency / max(int(figures["RD"]), 1)}
+    met = {"reads forwarded": counts["forwarded"], "writes absorbed": counts["absorbed"]}
+    return counted | met | {"read latency, clocks": latency / max(counted["RD"], 1)}
 
 
 def _speed(requests: int, cpu: float, wall: float) -> dict[str, float]:
@@ -151,19 +164,39 @@ def run_ramulator(
     Counting commands is work that the peer's own statistics do not include; for timing alone, leave it out.
     """
     dram, organization, timing = PRESETS[setup.standard]
+    settings: dict[str, Any] = {"dram": dram, "organization": organization, "timing": timing}
+    settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
+    settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
+    settings |= {"count_commands": count_commands}
+    answers = [
+        _answer(load_store_text(one, setup), settings, command, environment) for one in _by_channel(trace)
+    ]
+    stats = [answer["stats"] for answer in answers]
+    figures = {"cycles": max(one["cycles"] for one in stats)}
+    for name in answers[0]["commands"]:
+        figures[name] = sum(answer["commands"][name] for answer in answers)
+    figures |= {ours: sum(one[theirs] for one in stats) for ours, theirs in _STATS.items()}
+    latency, reads = (sum(one[name] for one in stats) for name in ("read_latency", "num_read_reqs_served"))
+    figures["read latency, clocks"] = latency / max(reads, 1)
+    cpu, wall = (sum(answer[name] for answer in answers) for name in ("cpu_s", "wall_s"))
+    return {"figures": figures | _speed(len(trace), cpu, wall), "timings": answers[0]["timings"]}
+
+
+def _by_channel(trace: MemoryTrace) -> Iterator[MemoryTrace]:
+    """Yield the requests of each channel that has any."""
+    for channel in np.unique(trace.channel):
+        mine = trace.channel == channel
+        yield MemoryTrace(*(getattr(trace, field.name)[mine] for field in fields(MemoryTrace)))
+
+
+def _answer(
+    requests: str, settings: dict[str, Any], command: list[str], environment: Mapping[str, str]
+) -> dict[str, Any]:
+    """Run the peer on requests in its own format; raises RecnmpError when it fails."""
     with tempfile.TemporaryDirectory(prefix="recnmp-") as folder:
         text, job, answer = (Path(folder) / name for name in ("requests.trace", "job.json", "answer.json"))
-        text.write_text(load_store_text(trace, setup))
-        settings: dict[str, Any] = {
-            "dram": dram,
-            "organization": organization,
-            "timing": timing,
-            "trace": str(text),
-        }
-        settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
-        settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
-        settings |= {"count_commands": count_commands}
-        job.write_text(json.dumps(settings))
+        text.write_text(requests)
+        job.write_text(json.dumps(settings | {"trace": str(text)}))
         done = subprocess.run(
             [*command, str(_JOB), str(job), str(answer)],
             env=dict(environment), capture_output=True, text=True, check=False,
@@ -171,13 +204,8 @@ def run_ramulator(
         if done.returncode or not answer.exists():
             lines = (done.stderr or done.stdout).strip().splitlines() or ["it gave no answer"]
             raise RecnmpError(f"Ramulator failed with exit code {done.returncode}: {lines[-1]}")
-        found = json.loads(answer.read_text())
-    stats = found["stats"]
-    figures = {"cycles": stats["cycles"]} | found["commands"]
-    figures |= {ours: stats[theirs] for ours, theirs in _STATS.items()}
-    figures["read latency, clocks"] = stats["read_latency"] / max(stats["num_read_reqs_served"], 1)
-    figures |= _speed(len(trace), found["cpu_s"], found["wall_s"])
-    return {"figures": figures, "timings": found["timings"]}
+        found: dict[str, Any] = json.loads(answer.read_text())
+        return found
 
 
 def load_store_text(trace: MemoryTrace, setup: Setup) -> str:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory import _kernels as kernel
+from recnmp.memory.activity import RankActivity
 from recnmp.memory.commands import Commands
 from recnmp.memory.options import PAGE_POLICIES, POLICIES, REFRESHES, ControllerOptions
 from recnmp.memory.requests import Requests
@@ -32,6 +33,7 @@ __all__ = [
     "named_counts",
     "replay",
     "timeline",
+    "totals",
 ]
 
 # commands that the engine can keep waiting after ACT, PRE, RD, WR, REF and PREA
@@ -53,6 +55,7 @@ class Timeline:
             request's first command is issued), reads ``forwarded`` from and writes ``absorbed`` by queued writes,
             reads ``merged`` into waiting ones.
         commands: issued commands of each controller, when recorded.
+        activity: what the ranks of each controller did in ``cycles`` clocks.
     """
 
     accepted: NDArray[np.int64]
@@ -61,6 +64,7 @@ class Timeline:
     cycles: int
     counts: dict[str, int]
     commands: tuple[Commands, ...]
+    activity: tuple[RankActivity, ...] = ()
 
     @property
     def read_latency_avg_cycles(self) -> float:
@@ -95,6 +99,10 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
             known = y in _SPACED[x], wide, wide, (x, y) in _ELSEWHERE
             if gaps[x, y, np.logical_not(known)].any():
                 raise ConfigError(f"{spec.name}: the engine has no rule of this scope: {after} to {before}")
+    if gaps.max() > kernel.LONGEST_WAIT:
+        raise ConfigError(
+            f"{spec.name}: the engine waits {kernel.LONGEST_WAIT} clocks at most, not {gaps.max()}"
+        )
     group_of = np.arange(spec.banks_per_rank) // org.banks_per_group.value
     relation = np.where(group_of[:, None] == group_of[None, :], 1, 2)
     np.fill_diagonal(relation, 0)
@@ -104,7 +112,7 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         ranks=options.ranks,
         banks=spec.banks_per_rank,
         own=gaps[:, :, 0].copy(),
-        wide=np.ascontiguousarray(gaps[:4, :4][:, :, relation]),
+        wide=np.ascontiguousarray(gaps[:4, :4][:, :, relation], np.int32),
         other=gaps[:4, :4, 3].copy(),
         bus=spec.bus_cycles,
         spaced_pre=int(gaps[kernel.PRE, kernel.PRE].any()),
@@ -135,36 +143,54 @@ def make_controllers(
     controller's ranks share an interval among themselves.
     """
     units, ranks, lanes = len(start) - 1, rules.ranks, rules.ranks * rules.banks
+    queued = rules.read_queue + rules.write_queue
     scalar = np.zeros((units, kernel.SCALARS), np.int64)
-    lane = np.zeros((units, kernel.LANE_FIELDS, lanes), np.int64)
-    rank = np.zeros((units, kernel.ACTS + rules.act_window, ranks), np.int64)
-    slot = np.zeros((units, kernel.SLOT_FIELDS, rules.read_queue + rules.write_queue), np.int64)
+    at = np.zeros((units, kernel.AT_ROWS, lanes), np.int32)
+    key = np.full((units, kernel.KEY_ROWS, lanes), kernel.NO_KEY, np.int32)
+    lane = np.zeros((units, lanes, kernel.LANE_FIELDS), np.int64)
+    rank = np.zeros((units, ranks, kernel.ACTS + rules.act_window), np.int64)
+    slot = np.zeros((units, queued + lanes, kernel.SLOT_FIELDS), np.int64)
+    ticket = np.zeros((units, _tickets(queued + lanes)), np.int32)
     scalar[:, kernel.NOW] = 1
     scalar[:, kernel.NEXT] = start[:-1]
-    scalar[:, kernel.FREE] = slot.shape[2]
-    slot[:, kernel.FREE_SLOT] = np.arange(slot.shape[2])
-    lane[:, kernel.COLUMN_KEY : kernel.ROW] = kernel.NO_KEY
-    lane[:, kernel.ROW : kernel.CLOSED] = -1  # CLOSED and SERVED start at 0
+    scalar[:, kernel.FREE] = queued
+    slot[:, :, kernel.TICKET] = -1
+    slot[:, :queued, kernel.FREE_SLOT] = np.arange(queued)
+    lane[:, :, : kernel.SERVED] = -1
+    lane[:, :, kernel.LANE_RANK] = np.arange(lanes) // rules.banks
     interval = rules.refresh_interval
     due = np.full((units, ranks), interval or kernel.NEVER, np.int64)
     if interval and refresh == "staggered":
         turns = turns or ranks
         due = interval // turns * (1 + np.arange(units * ranks).reshape(units, ranks) % turns)
-    rank[:, kernel.REFRESH_AT] = due
-    rank[:, kernel.ACTS :] = kernel.LONG_AGO
+    rank[:, :, kernel.REFRESH_AT] = due
+    rank[:, :, kernel.ACTS :] = kernel.LONG_AGO
     scalar[:, kernel.REFRESH_DUE] = due.min(axis=1)
-    return kernel.Controller(scalar, lane, rank, slot)
+    return kernel.Controller(scalar, at, key, lane, rank, slot, ticket)
+
+
+def _tickets(slots: int) -> int:
+    """Return how many tickets a controller deals out in turn: so many that dealing anew costs little."""
+    tickets = max(2048, 8 * slots)
+    if tickets > kernel.TICKET_MASK + 1:
+        raise ConfigError(f"a controller with {slots} queue entries and banks is beyond the engine's tickets")
+    return tickets
 
 
 def make_work(requests: Requests) -> kernel.Work:
-    """Return the requests beside empty arrays for what becomes of them."""
-    columns = (requests.arrive, requests.lane, requests.row, requests.column, requests.write, requests.group)
-    fate = np.zeros((len(requests), 3), np.int64)
-    fate[:, kernel.DEPART] = -1
-    per_group = requests.per_group
+    """Return the requests, as they are where the kernel can read them so, beside what becomes of them."""
+    n, per_group = len(requests), requests.per_group
+    narrow = (requests.lane, requests.row, requests.column)
+    lane, row, column = (np.require(values, np.int32, ["C", "W"]) for values in narrow)
     return kernel.Work(
-        np.stack(columns, axis=1, dtype=np.int64),
-        fate,
+        np.array(requests.arrive, np.int64),  # a copy: delivery moves arrivals
+        lane,
+        row,
+        column,
+        np.require(requests.write, np.uint8, ["C", "W"]),
+        np.require(requests.group, np.int32, ["C", "W"]),
+        np.zeros(n, np.int64),
+        np.full(n, -1, np.int64),
         np.stack([per_group, np.zeros_like(per_group)], axis=1),
     )
 
@@ -214,11 +240,26 @@ def timeline(
     controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()
 ) -> Timeline:
     """Gather what the controllers did."""
-    totals = controllers.scalar[:, : kernel.COUNTS].sum(axis=0)
-    counts = named_counts(totals)
-    done = work.group[:, kernel.DONE_AT]
-    accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
-    return Timeline(accepted, depart, done, int(done.max(initial=0)), counts, commands)
+    done = work.served[:, kernel.DONE_AT]
+    counts = named_counts(totals(controllers))
+    cycles = int(done.max(initial=0))
+    activity = tuple(_activity(state, cycles) for state in controllers.rank)
+    return Timeline(work.accepted, work.depart, done, cycles, counts, commands, activity)
+
+
+def _activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
+    """Return what the ranks of one controller did, from their rows of ``Controller.rank``."""
+    commands = (kernel.ACT, kernel.RD, kernel.WR, kernel.REF)
+    issued = [rank[:, kernel.ISSUED + command] for command in commands]
+    since_last_open = np.where(rank[:, kernel.OPEN_BANKS] > 0, cycles - rank[:, kernel.OPEN_SINCE], 0)
+    active = rank[:, kernel.ACTIVE] + since_last_open
+    return RankActivity(cycles, *(values.astype(np.float64) for values in (*issued, active, cycles - active)))
+
+
+def totals(controllers: kernel.Controller) -> NDArray[np.int64]:
+    """Return what ``named_counts`` names, over all controllers, shape (12,)."""
+    issued = controllers.rank[:, :, kernel.ISSUED : kernel.ACTS].sum(axis=(0, 1))
+    return np.concatenate([issued, controllers.scalar[:, : kernel.COUNTS].sum(axis=0)])
 
 
 def named_counts(totals: NDArray[np.int64]) -> dict[str, int]:

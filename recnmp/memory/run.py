@@ -21,7 +21,8 @@ from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory.audit import audit
 from recnmp.memory.dramsim3 import Dramsim3Options, replay_dramsim3
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
-from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, Timeline, replay
+from recnmp.memory.options import ALL_REFRESHES, POLICIES, ControllerOptions
+from recnmp.memory.replay import Timeline, replay
 from recnmp.memory.requests import Requests
 from recnmp.units import cycles_to_ns
 
@@ -45,7 +46,8 @@ class Setup:
         channels: channels, a power of two.
         mapping: a bit order, a file of ``library/mappings``, or a YAML file's path.
         policy: how a controller picks the next command: one of ``ALL_POLICIES``.
-        refresh: ``off``, ``simultaneous`` or ``staggered``; the latter two are one for ``dramsim3``.
+        refresh: ``off``, ``simultaneous``, ``staggered`` or, where the standard has it, ``same_bank``; ``dramsim3``
+            has ``off`` and ``staggered``.
         read_queue: reads that a controller can hold.
         write_queue: writes that a controller can hold; as many as reads for ``dramsim3``.
         page_policy: ``open`` or ``closed``.
@@ -81,7 +83,7 @@ class Setup:
         choices = {
             "standard": library_names("standards"),
             "policy": list(ALL_POLICIES),
-            "refresh": list(REFRESHES),
+            "refresh": list(ALL_REFRESHES),
             "quirk": list(QUIRKS),
         }
         asked = [("standard", self.standard), ("policy", self.policy), ("refresh", self.refresh)]
@@ -94,6 +96,7 @@ class Setup:
             if not 1 <= value <= _LARGEST or value & (value - 1):
                 raise ConfigError(f"{name} is {value}; it must be a power of two from 1 to {_LARGEST}")
         self.spec.check_ranks(self.ranks)
+        self.spec.check_refresh(self.refresh)
         _ = self.controller
 
     @cached_property

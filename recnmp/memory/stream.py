@@ -22,10 +22,11 @@ from recnmp.memory.replay import (
     make_work,
     named_counts,
 )
+from recnmp.memory.replay import totals as counted
 from recnmp.memory.requests import Requests
 
 _MANY = 1 << 60
-_KEYS = slice(kernel.COLUMN_KEY, kernel.ROW)
+_COLUMNS = kernel.Work._fields[:-1]  # all but what is counted per group
 
 
 @dataclass
@@ -47,11 +48,10 @@ class StreamTotals:
     cycles: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, served: NDArray[np.int64]) -> None:
-        """Count served requests by their rows of ``Work.fate``."""
-        depart = served[:, kernel.DEPART]
-        latency = (depart - served[:, kernel.ACCEPTED])[depart >= 0]
-        self.requests += len(served)
+    def add(self, accepted: NDArray[np.int64], depart: NDArray[np.int64]) -> None:
+        """Count served requests by when they entered and departed."""
+        latency = (depart - accepted)[depart >= 0]
+        self.requests += len(depart)
         self.reads += len(latency)
         self.read_latency_cycles += int(latency.sum())
         self.read_latency_max_cycles = max(self.read_latency_max_cycles, int(latency.max(initial=0)))
@@ -69,24 +69,24 @@ def replay_stream(
     rules = make_rules(spec, options, has_writes)
     controllers = make_controllers(rules, options.refresh, np.zeros(2, np.int64))
     work, log, totals, arrived = make_work(_nothing()), make_log(0), StreamTotals(), 0
-    work.group[:, kernel.REMAINING] = _MANY
+    work.served[:, kernel.REMAINING] = _MANY
     for chunk in chunks:
         _check(chunk, has_writes, arrived)
         arrived = int(chunk.arrive[-1]) if len(chunk) else arrived
         work = _append(work, make_work(chunk))
-        kernel.advance(rules, controllers, work, log, 0, len(work.ask), kernel.MORE_TO_COME)
-        waiting = _outstanding(controllers, work.fate)
-        served = np.ones(len(work.ask), np.bool_)
+        kernel.advance(rules, controllers, work, log, 0, len(work.row), kernel.MORE_TO_COME)
+        waiting = _outstanding(controllers, work.depart)
+        served = np.ones(len(work.row), np.bool_)
         served[waiting] = False
-        totals.add(work.fate[served])
-        _renumber(controllers, work.fate[:, kernel.DEPART], waiting)
-        work = kernel.Work(work.ask[waiting], work.fate[waiting], work.group)
-    code = kernel.advance(rules, controllers, work, log, 0, len(work.ask), kernel.ALL)
+        totals.add(work.accepted[served], work.depart[served])
+        _renumber(controllers, work.depart, waiting)
+        work = work._replace(**{name: getattr(work, name)[waiting] for name in _COLUMNS})
+    code = kernel.advance(rules, controllers, work, log, 0, len(work.row), kernel.ALL)
     if code != kernel.DONE:
         raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
-    totals.add(work.fate)
-    totals.cycles = int(work.group[0, kernel.DONE_AT, 0])
-    totals.counts = named_counts(controllers.scalar[0, : kernel.COUNTS])
+    totals.add(work.accepted, work.depart)
+    totals.cycles = int(work.served[0, kernel.DONE_AT, 0])
+    totals.counts = named_counts(counted(controllers))
     return totals
 
 
@@ -106,28 +106,22 @@ def _check(chunk: Requests, has_writes: bool, arrived: int) -> None:
 
 
 def _append(work: kernel.Work, new: kernel.Work) -> kernel.Work:
-    return kernel.Work(np.concatenate([work.ask, new.ask]), np.concatenate([work.fate, new.fate]), work.group)
+    columns = {name: np.concatenate([getattr(work, name), getattr(new, name)]) for name in _COLUMNS}
+    return work._replace(**columns)
 
 
-def _outstanding(controllers: kernel.Controller, fate: NDArray[np.int64]) -> NDArray[np.int64]:
+def _outstanding(controllers: kernel.Controller, depart: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the requests that wait in a queue, for their column command or for a read to end with, oldest first."""
-    scalar, lane, slot = controllers.scalar[0], controllers.lane[0], controllers.slot[0]
-    used = np.ones(slot.shape[1], np.bool_)
-    used[slot[kernel.FREE_SLOT, : scalar[kernel.FREE]]] = False
-    opened = lane[kernel.OPENED]
-    depart = fate[:, kernel.DEPART]
+    slot = controllers.slot[0]
+    waiting = slot[slot[:, kernel.TICKET] >= 0, kernel.REQUEST]
     followers = kernel.FOLLOWED - depart[depart <= kernel.FOLLOWED]
-    return np.sort(np.concatenate([slot[kernel.REQUEST, used], opened[opened >= 0], followers]))
+    return np.sort(np.concatenate([waiting, followers]))
 
 
 def _renumber(controllers: kernel.Controller, depart: NDArray[np.int64], waiting: NDArray[np.int64]) -> None:
     """Give the ``waiting`` requests the numbers 0, 1, 2 ... everywhere in a controller's state and in links."""
     links = depart <= kernel.FOLLOWED
     depart[links] = kernel.FOLLOWED - np.searchsorted(waiting, kernel.FOLLOWED - depart[links])
-    lane, slot = controllers.lane[0], controllers.slot[0]
-    slot[kernel.REQUEST] = np.searchsorted(waiting, slot[kernel.REQUEST])
-    opened, keys = lane[kernel.OPENED], lane[_KEYS]
-    opened[:] = np.where(opened >= 0, np.searchsorted(waiting, opened), -1)
-    number = (keys & kernel.QUEUED) | np.searchsorted(waiting, keys & kernel.AGE_MASK)
-    keys[:] = np.where(keys == kernel.NO_KEY, kernel.NO_KEY, number)
+    slot = controllers.slot[0]
+    slot[:, kernel.REQUEST] = np.searchsorted(waiting, slot[:, kernel.REQUEST])
     controllers.scalar[0, kernel.NEXT] = len(waiting)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from recnmp._accel import helper, jit
-from recnmp.memory._kernels import ARRIVE, DONE, DONE_AT, REMAINING, advance
+from recnmp.memory._kernels import DONE, DONE_AT, REMAINING, advance
 
 DELIVERY, RETURN, WAITING, FINISH = 0, 1, 2, 3  # totals
 VISIBLE, PACKETS = 0, 1  # columns of given
@@ -37,11 +37,11 @@ def _complete(rules, controllers, work, logs, given, p, arrived, fixed):
     """Run every rank of packet ``p`` to its end; return the clock at which the sum is ready, or -code."""
     ready = arrived[p] + fixed.cache_latency
     for rank in range(len(given)):
-        if work.group[rank, REMAINING, p]:
+        if work.served[rank, REMAINING, p]:
             code = advance(rules, controllers, work, logs[rank], rank, given[rank, VISIBLE], p)
             if code != DONE:
                 return -code
-        ready = max(ready, work.group[rank, DONE_AT, p])
+        ready = max(ready, work.served[rank, DONE_AT, p])
     return ready + fixed.after_last_burst
 
 
@@ -80,7 +80,7 @@ def run_channel(rules, controllers, work, logs, stream, fixed, held, given, arri
             rank = stream.rank[j]
             at = begin + (j - first + 1) * fixed.window // fixed.per_window
             for i in range(stream.first_request[j], stream.first_request[j] + stream.bursts[j]):
-                work.ask[i, ARRIVE] = at
+                work.arrive[i] = at
             given[rank, VISIBLE] += stream.bursts[j]
             if held[rank, (given[rank, PACKETS] - 1) % fixed.buffers] != p:
                 held[rank, given[rank, PACKETS] % fixed.buffers] = p

@@ -29,8 +29,8 @@ def need_bursts_of_64_bytes(spec: DramSpec, who: str) -> None:
 class System:
     """The hardware a run shares between host and near memory.
 
-    Raises ConfigError for more ranks than the standard's channels have, and for caches in front of a standard
-    whose bursts are not their lines.
+    Raises ConfigError for more ranks than the standard's channels have, for a refresh that it does not have, and
+    for caches in front of a standard whose bursts are not their lines.
     """
 
     spec: DramSpec
@@ -39,6 +39,7 @@ class System:
 
     def __post_init__(self) -> None:
         self.spec.check_ranks(self.ranks_per_channel)
+        self.spec.check_refresh(self.memory.refresh)
         if self.cache.rank or self.cache.llc:
             need_bursts_of_64_bytes(self.spec, "cache")
 
@@ -99,3 +100,16 @@ def sorted_by(key: NDArray[np.int32], values: int) -> tuple[NDArray[np.int64], N
     """Return a stable order of ``key`` and where each of its ``values`` starts in it, shape (values + 1,)."""
     order = np.argsort(key, kind="stable")
     return order, np.searchsorted(key[order], np.arange(values + 1))
+
+
+def load_imbalance(rank: NDArray[np.int32], ranks: int, group: NDArray[np.int64] | None = None) -> float:
+    """Return the busiest rank's lookups over the mean rank's; 1 is even, ``ranks`` is all in one.
+
+    ``rank`` of each lookup counts over all channels. With a ``group`` of each lookup, such as its packet, that is
+    found within each group and averaged over groups by their lookups.
+    """
+    if not len(rank):
+        return 1.0
+    at = rank if group is None else group * ranks + rank
+    loads = np.bincount(at, minlength=(int(at.max()) // ranks + 1) * ranks).reshape(-1, ranks)
+    return float(loads.max(axis=1).sum() * ranks / loads.sum())

@@ -27,7 +27,8 @@ class Sent:
         packet: packet of each lookup, shape (L,).
         bag: bag of each lookup counted from the trace's first, shape (L,).
         channel, rank, dimm: of each lookup, shape (L,); rank and dimm are within the channel.
-        vector_bursts: bursts of each lookup's vector, shape (L,).
+        vector_bursts: bursts of each lookup's entry, shape (L,).
+        sum_bursts: bursts of the FP32 sum it adds to, shape (L,).
         hit: bursts that the RankCache answers, shape (N,).
     """
 
@@ -37,6 +38,7 @@ class Sent:
     rank: NDArray[np.int32]
     dimm: NDArray[np.int32]
     vector_bursts: NDArray[np.int64]
+    sum_bursts: NDArray[np.int64]
     hit: NDArray[np.bool_]
 
 
@@ -149,8 +151,6 @@ def _bus_cycles(
     _, at = np.unique(packet * dimms + sent.dimm[mine], return_index=True)
     dimms_used = np.bincount(packet[at], minlength=packets)
     _, at = np.unique(sent.bag[mine] * dimms + sent.dimm[mine], return_index=True)
-    vectors = np.bincount(packet[at], weights=sent.vector_bursts[mine][at], minlength=packets).astype(
-        np.int64
-    )
+    vectors = np.bincount(packet[at], weights=sent.sum_bursts[mine][at], minlength=packets).astype(np.int64)
     header = dimms_used * header_bursts * cycles["nBL"]
     return header, vectors * cycles["nBL"] + dimms_used * cycles.get("nRTRS", 0)

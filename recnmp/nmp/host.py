@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from recnmp.cache.filter import cache_hits
 from recnmp.memory.replay import replay
 from recnmp.memory.requests import Requests
-from recnmp.nmp.base import SlsRun, System, sorted_by
+from recnmp.nmp.base import SlsRun, System, load_imbalance, sorted_by
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
 from recnmp.units import cycles_to_ns
@@ -27,7 +27,8 @@ class Options(BaseModel):
 
 
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
-    """Gather every lookup of ``trace`` over the memory channels."""
+    """Gather every lookup of ``trace`` over the memory channels, from original entries where others have copies."""
+    placed = placed.original or placed
     memory, spec = system.memory, system.spec
     ranks, banks = system.ranks_per_channel, spec.banks_per_rank
     bank = (placed.channel * ranks + placed.rank) * banks + placed.flat_bank
@@ -48,11 +49,14 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         group.astype(np.int32),
         int(group.max(initial=-1)) + 1,
     )
+    begin = placed.first[:-1]
+    rank = placed.channel[begin] * ranks + placed.rank[begin]
     timeline = replay(requests, spec, system.controller(ranks, memory.read_queue), record=memory.audit)
     return SlsRun(
         ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
         memory=timeline.statistics(spec, memory.channels)
         | {"merged": timeline.counts["merged"]}
+        | {"rank_load_imbalance": load_imbalance(rank, memory.channels * ranks)}
         | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
     )

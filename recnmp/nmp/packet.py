@@ -16,7 +16,10 @@ from recnmp.trace.trace import POOLINGS, Trace
 FIELDS = (
     ("opcode", 4),  # the SLS variant, see OPCODES
     ("ddr_cmd", 3),  # which of PRE, ACT, RD the controller expects the rank to need
-    ("daddr", 32),  # burst address within the channel
+    (
+        "daddr",
+        32,
+    ),  # slot within the channel: a burst, or one of a burst's slots for entries smaller than that
     ("vsize", 3),  # bursts of the vector, less one
     ("weight", 32),  # FP32
     ("locality", 1),  # may the RankCache keep it
@@ -24,7 +27,9 @@ FIELDS = (
 )
 INSTRUCTION_BITS = sum(bits for _, bits in FIELDS)
 MAX_POOLINGS = 16
-OPCODES = {"sum": 0, "mean": 1, "weighted_sum": 2, "weighted_mean": 3}
+MEAN, WEIGHTED, INT8 = 1, 2, 4  # bits of the opcode
+OPCODES = {"sum": 0, "mean": MEAN, "weighted_sum": WEIGHTED, "weighted_mean": WEIGHTED | MEAN}
+OPCODES |= {f"int8_{kind}": INT8 | code for kind, code in OPCODES.items()}
 PRE_FLAG, ACT_FLAG, RD_FLAG = 1, 2, 4
 
 
@@ -99,11 +104,13 @@ def packet_of_bags(trace: Trace, poolings: int) -> tuple[NDArray[np.int64], NDAr
 
 def opcodes(trace: Trace) -> NDArray[np.uint64]:
     """Return the opcode of each call, shape (N,); raises ConfigError for poolings NMP does not do."""
-    kinds = ["weighted_" * (trace.weight is not None) + POOLINGS[p] for p in trace.calls.pooling]
-    for kind in set(kinds):
-        if kind not in OPCODES:
-            raise ConfigError(f"near-memory reduction knows {', '.join(OPCODES)}; the trace pools by {kind}")
-    return np.array([OPCODES[kind] for kind in kinds], np.uint64)
+    codes = np.array([{"sum": 0, "mean": MEAN}.get(name, -1) for name in POOLINGS])[trace.calls.pooling]
+    if (codes < 0).any():
+        kind = POOLINGS[trace.calls.pooling[codes.argmin()]]
+        raise ConfigError(f"near-memory reduction knows {', '.join(OPCODES)}; the trace pools by {kind}")
+    int8 = np.array([table.dtype == "int8_rowwise" for table in trace.tables])[trace.calls.table]
+    codes += INT8 * int8 + WEIGHTED * (trace.weight is not None)
+    return codes.astype(np.uint64)
 
 
 def ddr_flags(bank: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.uint64]:

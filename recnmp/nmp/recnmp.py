@@ -25,7 +25,7 @@ from recnmp.cache.filter import cache_hits
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
 from recnmp.nmp import _kernels as kernel
-from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes, sorted_by
+from recnmp.nmp.base import SlsRun, System, load_imbalance, need_bursts_of_64_bytes, sorted_by
 from recnmp.nmp.channel import Channel, Sent, Units, run_channel
 from recnmp.nmp.packet import (
     INSTRUCTION_BITS,
@@ -97,12 +97,13 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         + last_adds * options.host_add_ns_per_burst
     )
     unit = sent.channel * system.ranks_per_channel + sent.rank
+    ranks = system.memory.channels * system.ranks_per_channel
     details = {
         "packets": sum(channel.packets for channel in channels),
         "instructions": trace.lookups,
         "instruction_bits": INSTRUCTION_BITS,
-        "rank_load_imbalance": _imbalance(np.zeros_like(sent.packet), unit, system),
-        "packet_load_imbalance": _imbalance(sent.packet, unit, system),
+        "rank_load_imbalance": load_imbalance(unit, ranks),
+        "packet_load_imbalance": load_imbalance(unit, ranks, sent.packet),
         "cache_hit_rate": float(sent.hit.mean()) if system.cache.rank and len(sent.hit) else None,
         "time_share": {
             name: sum(int(c.totals[k]) for c in channels) / (cycles * len(channels)) if cycles else 0.0
@@ -213,15 +214,6 @@ def _host_adds(sent: Sent) -> tuple[int, int]:
         int(bursts[at].sum() - bursts[first].sum()),
         int(bursts[at][last[at]].sum() - bursts[first][last[first]].sum()),
     )
-
-
-def _imbalance(packet: NDArray[np.int64], unit: NDArray[np.int32], system: System) -> float:
-    """Return the busiest rank's lookups over the mean rank's, averaged over packets by their lookups."""
-    units = system.memory.channels * system.ranks_per_channel
-    if not len(packet):
-        return 1.0
-    loads = np.bincount(packet * units + unit, minlength=(int(packet[-1]) + 1) * units).reshape(-1, units)
-    return float(loads.max(axis=1).sum() * units / loads.sum())
 
 
 def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[str, object]:

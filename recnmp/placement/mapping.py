@@ -41,6 +41,22 @@ class Mapping:
         """Bits of a burst number; the system holds ``2**bits`` bursts."""
         return sum(bits for _, bits in self.pieces)
 
+    @property
+    def ranks(self) -> int:
+        """Ranks over all channels."""
+        return 1 << len(self.positions("Ra", "Ch"))
+
+    @property
+    def bits_within_rank(self) -> int:
+        """Lowest bits of a burst number that choose neither rank nor channel, however hashed."""
+        turns = np.flatnonzero(self.rank_of(1 << np.arange(self.bits)))
+        return int(turns[0]) if len(turns) else self.bits
+
+    def rank_of(self, burst: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the rank of each burst over all channels, ``channel * ranks + rank``, shape as ``burst``."""
+        fields = self.decode(burst)
+        return fields["Ch"] << len(self.positions("Ra")) | fields["Ra"]
+
     def positions(self, *fields: str) -> list[int]:
         """Return the bit positions that ``fields`` take before hashing, lowest first."""
         found: list[int] = []
@@ -54,13 +70,14 @@ class Mapping:
         """Split burst numbers into their fields; every array has the shape of ``burst``."""
         for at, mask in self.hashes:
             burst = _flipped(burst, at, mask)
-        values = {field: np.zeros_like(burst) for field in FIELDS}
+        values: dict[str, NDArray[np.int64]] = {}
         taken, at = dict.fromkeys(FIELDS, 0), 0
         for field, bits in self.pieces:
-            values[field] |= (burst >> at & ((1 << bits) - 1)) << taken[field]
+            piece = (burst >> at & ((1 << bits) - 1)) << taken[field]
+            values[field] = values[field] | piece if field in values else piece
             taken[field] += bits
             at += bits
-        return values
+        return {field: values[field] if field in values else np.zeros_like(burst) for field in FIELDS}
 
     def encode(self, values: dict[str, NDArray[np.int64]]) -> NDArray[np.int64]:
         """Return the burst numbers with these fields: the inverse of ``decode``."""

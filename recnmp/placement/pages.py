@@ -50,8 +50,7 @@ def coloured_frames(
 
     Raises ConfigError when the mapping interleaves ranks within a page, or a rank is too small.
     """
-    rank_bits, channel_bits = mapping.positions("Ra"), mapping.positions("Ch")
-    turns = _colour(mapping, 1 << np.arange(mapping.bits), len(rank_bits)).tolist()
+    turns = mapping.rank_of(1 << np.arange(mapping.bits)).tolist()
     if any(turns[:page_bits]):
         raise ConfigError(
             f"page colouring needs a page in one rank, but {mapping.name} switches ranks within a page"
@@ -59,7 +58,7 @@ def coloured_frames(
     # every colour, and address bits that turn colour 0 into it; XOR is linear, so bits add up
     reach = {0: 0}
     free = []
-    homes = {*rank_bits, *channel_bits}
+    homes = {*mapping.positions("Ra", "Ch")}
     for bit in sorted(range(page_bits, mapping.bits), key=lambda bit: (bit not in homes, bit)):
         if turns[bit] in reach:
             free.append(bit)
@@ -72,14 +71,8 @@ def coloured_frames(
     for k, bit in enumerate(free):
         burst |= (frame >> k & 1) << bit
     turned = np.array([reach[c] for c in range(len(reach))], np.int64)
-    burst |= turned[colour ^ _colour(mapping, burst, len(rank_bits))]
+    burst |= turned[colour ^ mapping.rank_of(burst)]
     return burst >> page_bits
-
-
-def _colour(mapping: Mapping, burst: NDArray[np.int64], rank_bits: int) -> NDArray[np.int64]:
-    """Return the rank over all channels of each burst, shape (n,)."""
-    fields = mapping.decode(burst)
-    return fields["Ch"] << rank_bits | fields["Ra"]
 
 
 def _fits(page: NDArray[np.int64], frames: int, where: str) -> None:

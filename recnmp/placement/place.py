@@ -1,6 +1,6 @@
 """From a trace to DRAM coordinates: every burst of every lookup."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,14 @@ from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec
 from recnmp.library.mapping import load_mapping
+from recnmp.placement.layout import Layout, make_layout
 from recnmp.placement.mapping import FIELDS, Mapping, hashed, is_order, parse_mapping
-from recnmp.placement.pages import coloured_frames, random_frames
+from recnmp.placement.replicas import Replication, read_copies
 from recnmp.trace.trace import Trace
+
+Int32 = NDArray[np.int32]
+Columns = tuple[Int32, Int32, Int32, Int32, Int32]
+"""Channel, rank, flat bank, row and column of bursts."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,10 @@ class PlacedLookups:
         row: DRAM row, shape (N,).
         column: burst within the row, shape (N,).
         entry_bursts: bursts of one entry of each table, shape (T,).
+        burst_slots: entries of each table that share a burst, shape (T,); 1 where an entry fills one or more.
+        slot: which of its burst's slots a lookup's entry takes, shape (L,).
+        original: the same lookups without copies, which the host reads; None when nothing is replicated.
+        replication: what copies of hot entries cost and serve; None when nothing is replicated.
     """
 
     first: NDArray[np.int64]
@@ -36,6 +45,10 @@ class PlacedLookups:
     row: NDArray[np.int32]
     column: NDArray[np.int32]
     entry_bursts: NDArray[np.int64]
+    burst_slots: NDArray[np.int64]
+    slot: NDArray[np.int64]
+    original: "PlacedLookups | None" = None
+    replication: Replication | None = None
 
     @property
     def bursts(self) -> int:
@@ -76,54 +89,90 @@ def make_mapping(memory: MemoryConfig, spec: DramSpec) -> Mapping:
     return parse_mapping(given, sizes)
 
 
-def place(trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: PlacementConfig) -> PlacedLookups:
-    """Give every lookup its place in DRAM.
+def place(
+    trace: Trace, memory: MemoryConfig, spec: DramSpec, placement: PlacementConfig, whole: Trace | None = None
+) -> PlacedLookups:
+    """Give every lookup its place in DRAM: tables are laid out in pages, hot entries may have copies.
 
-    Tables follow one another, each starting on a page of its own; entries are aligned to a power of two of at
-    least one burst, so none straddles a page. Pages get frames at random, or all pages of a table lie in one
-    rank (``coloured``, tables dealt out to ranks in turn).
+    Args:
+        trace: the lookups.
+        memory: channels, DIMMs, ranks and address mapping.
+        spec: the DRAM standard.
+        placement: pages, their colours, copies.
+        whole: the trace that ``placement.profile`` counts its batches in, where ``trace`` is but a part of it.
 
-    Raises ConfigError when an entry does not fit a page, or the tables their memory.
+    Raises ConfigError when an entry does not fit a page, tables or copies their memory, or the profile the trace.
 
     Not modelled: other data in memory, page migration, huge and small pages mixed.
     """
     burst_bytes = spec.organization.burst_bytes.value
+    counted = _profile(trace if whole is None else whole, trace, placement)
     mapping = make_mapping(memory, spec)
-    widths = [max(t.entry_bytes, burst_bytes) for t in trace.tables]
-    stride = np.array([1 << (width - 1).bit_length() for width in widths], np.int64)
-    if stride.max() > placement.page_bytes or placement.page_bytes < burst_bytes:
-        widest = trace.tables[int(stride.argmax())]
-        raise ConfigError(
-            f"placement.page_bytes: a page of {placement.page_bytes} B cannot hold an entry of table "
-            f"{widest.name!r} ({widest.entry_bytes} B, aligned to {stride.max()} B)"
-        )
-    pages = -(-np.array([t.entries for t in trace.tables], np.int64) * stride // placement.page_bytes)
-    offset = trace.entry.astype(np.int64) * stride[trace.table]
-    page, in_page = offset // placement.page_bytes, offset % placement.page_bytes
-    page_bits = (placement.page_bytes // burst_bytes).bit_length() - 1
-    coloured = placement.pages == "coloured"
-    colours = memory.channels * memory.dimms_per_channel * memory.ranks_per_dimm if coloured else 1
-    colour = np.arange(len(trace.tables)) % colours
-    before = [pages[:t][colour[:t] == colour[t]].sum() for t in range(len(trace.tables))]
-    page += np.array(before, np.int64)[trace.table]
-    frames = 1 << (mapping.bits - page_bits)
-    needed = int((before + pages).max())
-    if needed > frames // colours:
-        raise ConfigError(
-            f"the tables {'of one rank ' * coloured}need {needed} pages of {placement.page_bytes} B, "
-            f"{'a rank' if coloured else 'the memory'} has {frames // colours}"
-        )
-    if coloured:
-        frame = coloured_frames(page, colour[trace.table], mapping, page_bits, placement.seed)
-    else:
-        frame = random_frames(page, frames, placement.seed)
+    per_table = np.bincount(counted.table, minlength=len(trace.tables))
+    layout = make_layout(trace.tables, per_table, mapping, burst_bytes, placement)
     entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
-    per_lookup = entry_bursts[trace.table]
-    first = np.concatenate([[0], np.cumsum(per_lookup)])
-    burst = np.repeat((frame << page_bits) + in_page // burst_bytes, per_lookup)
-    burst += np.arange(first[-1]) - np.repeat(first[:-1], per_lookup)
+    address = layout.addresses(trace.table, trace.entry)
+    first = np.concatenate([[0], np.cumsum(entry_bursts[trace.table])])
+    placed = PlacedLookups(
+        first,
+        *_decoded(mapping, spec, address // burst_bytes, np.diff(first)),
+        entry_bursts,
+        np.maximum(burst_bytes // layout.stride, 1),
+        address % burst_bytes // layout.stride[trace.table],
+    )
+    return _replicated(placed, trace, counted, layout, spec) if placement.replicate else placed
+
+
+def _profile(whole: Trace, replayed: Trace, placement: PlacementConfig) -> Trace:
+    """Return the lookups that tell what is hot."""
+    if placement.profile is None:
+        return replayed
+    try:
+        return whole.select(placement.profile.first_batch, placement.profile.batches)
+    except ConfigError as error:
+        raise ConfigError(f"placement.profile: {error}") from None
+
+
+def _decoded(
+    mapping: Mapping, spec: DramSpec, burst: NDArray[np.int64], bursts: NDArray[np.int64]
+) -> Columns:
+    """Return the places of ``bursts`` bursts from each ``burst`` on, which is aligned to them; shapes (N,).
+
+    Fields are XORs of address bits, so a later burst's are those of its entry's first burst XOR those of its
+    distance alone: far fewer numbers to decode.
+    """
+    part = np.arange(bursts.sum()) - np.repeat(np.cumsum(bursts) - bursts, bursts)
+    firsts, parts = (
+        _columns(mapping, spec, numbers) for numbers in (burst, np.arange(bursts.max(initial=1)))
+    )
+    channel, rank, bank, row, column = (
+        np.repeat(of_first, bursts) ^ of_part[part] for of_first, of_part in zip(firsts, parts, strict=True)
+    )
+    return channel, rank, bank, row, column
+
+
+def _columns(mapping: Mapping, spec: DramSpec, burst: NDArray[np.int64]) -> Columns:
     fields = mapping.decode(burst)
     flat_bank = fields["Bg"] * spec.organization.banks_per_group.value + fields["Ba"]
     columns = (fields["Ch"], fields["Ra"], flat_bank, fields["Ro"], fields["Co"])
     channel, rank, bank, row, column = (values.astype(np.int32) for values in columns)
-    return PlacedLookups(first, channel, rank, bank, row, column, entry_bursts)
+    return channel, rank, bank, row, column
+
+
+def _replicated(
+    placed: PlacedLookups, trace: Trace, counted: Trace, layout: Layout, spec: DramSpec
+) -> PlacedLookups:
+    """Return ``placed`` with the lookups of hot entries at the copies that even out the ranks."""
+    begin = placed.first[:-1]
+    home = placed.channel[begin].astype(np.int64) << len(layout.mapping.positions("Ra")) | placed.rank[begin]
+    moved, address, replication = read_copies(trace, counted, layout, home)
+    bursts = np.diff(placed.first)[moved]
+    fields = _decoded(layout.mapping, spec, address // layout.burst_bytes, bursts)
+    at = np.repeat(begin[moved] - np.cumsum(bursts) + bursts, bursts) + np.arange(bursts.sum())
+    copies = {}
+    for name, values in zip(("channel", "rank", "flat_bank", "row", "column"), fields, strict=True):
+        copies[name] = getattr(placed, name).copy()
+        copies[name][at] = values
+    slot = placed.slot.copy()
+    slot[moved] = address % layout.burst_bytes // layout.stride[trace.table[moved]]
+    return replace(placed, **copies, slot=slot, original=placed, replication=replication)

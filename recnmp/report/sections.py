@@ -1,5 +1,6 @@
 """The sections of a result that come from the gather-reduce of host and near memory."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 
 from recnmp.config.schema import Config
 from recnmp.nmp.base import SlsRun
+from recnmp.placement.replicas import Replication
 from recnmp.trace.trace import Trace
 
 
@@ -38,11 +40,14 @@ def memory_section(host: SlsRun, near: SlsRun | None, audited: list[int | None])
     }
 
 
-def nmp_section(near: SlsRun | None, config: Config, trace: Trace) -> dict[str, Any]:
+def nmp_section(
+    near: SlsRun | None, config: Config, trace: Trace, replication: Replication | None
+) -> dict[str, Any]:
     """Return the figures of the near-memory architecture; empty for a host-only run."""
     if near is None:
         return {}
-    return {"kind": config.nmp.kind, "lookups": trace.lookups} | near.details
+    copies = {"replication": replication and asdict(replication)}
+    return {"kind": config.nmp.kind, "lookups": trace.lookups} | near.details | copies
 
 
 def trace_section(trace: Trace, file: Path) -> dict[str, Any]:
@@ -53,6 +58,7 @@ def trace_section(trace: Trace, file: Path) -> dict[str, Any]:
         "batches": trace.batches,
         "batch_size": trace.batch_size,
         "tables": len(trace.tables),
+        "table_dtypes": sorted({table.dtype for table in trace.tables}),
         "bags": trace.bags,
         "lookups": trace.lookups,
         "unique_share": len(np.unique(entries)) / trace.lookups if trace.lookups else 0.0,

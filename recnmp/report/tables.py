@@ -64,6 +64,7 @@ def _title(document: Json, width: int) -> Iterator[str]:
         batches,
         _given(trace, "lookups", "{:,} lookups"),
         _given(trace, "unique_share", "{:.1%} unique"),
+        "" if trace.get("table_dtypes", ["fp32"]) == ["fp32"] else " and ".join(trace["table_dtypes"]),
     ]
     name = PurePath(str(trace.get("file") or config.get("trace", {}).get("file", "trace"))).name
     yield f"  {name}: {', '.join(filter(None, facts))}".rstrip(": ")
@@ -116,6 +117,7 @@ def _memory(document: Json) -> Iterator[str]:
     if not host:
         return
     yield _row("memory, all batches", "host", "NMP" if nmp else "")
+    nmp = nmp and nmp | {"rank_load_imbalance": document.get("nmp", {}).get("rank_load_imbalance")}
     rows: tuple[tuple[str, Callable[[Json], str]], ...] = (
         ("DRAM cycles", lambda m: _given(m, "cycles", "{:,}")),
         ("requests", lambda m: _given(m, "requests", "{:,}")),
@@ -125,6 +127,7 @@ def _memory(document: Json) -> Iterator[str]:
         ("ACT commands", lambda m: _given(m.get("commands", {}), "ACT", "{:,}")),
         ("RD commands", lambda m: _given(m.get("commands", {}), "RD", "{:,}")),
         ("merged reads", lambda m: f"{m['merged']:,}" if m.get("merged") else ""),
+        ("rank load imbalance", lambda m: _given(m, "rank_load_imbalance", "{:.2f}")),
     )
     for label, show in rows:
         cells = show(host), show(nmp)
@@ -144,12 +147,22 @@ def _near_memory(document: Json) -> Iterator[str]:
         return
     yield f"near memory: {_count(nmp['packets'])} packets, {_count(nmp.get('instructions'))} instructions"
     yield _row("RankCache hits", _given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
-    if nmp.get("rank_load_imbalance") is not None:
-        imbalance = _row("rank load imbalance", f"{nmp['rank_load_imbalance']:.2f}", indent=True)
-        yield f"{imbalance}  slowest rank over the mean"
+    if nmp.get("packet_load_imbalance") is not None:
+        imbalance = _row("packet load imbalance", f"{nmp['packet_load_imbalance']:.2f}", indent=True)
+        yield f"{imbalance}  busiest rank over the mean"
+    if nmp.get("replication"):
+        yield from _replication(nmp["replication"])
     for key, share in (nmp.get("time_share") or {}).items():
         row = _row(_SHARES.get(key, key), f"{share:.1%}", indent=True)
         yield f"{row}  {_bar(share):<{_BAR}}  of channel time"
+
+
+def _replication(cost: Json) -> Iterator[str]:
+    entries = _row("entries with copies", _count(cost["entries"]), indent=True)
+    yield f"{entries}  one in each of {cost['copies']} ranks"
+    size = _row("memory for copies", f"{cost['bytes'] / 2**20:,.1f} MiB", indent=True)
+    yield f"{size}  {cost['table_share']:.2%} of the tables"
+    yield _row("lookups of copies", f"{cost['lookup_share']:.1%}", indent=True)
 
 
 def _footnotes(document: Json, width: int) -> Iterator[str]:

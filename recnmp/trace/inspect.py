@@ -30,7 +30,7 @@ def inspect_trace(path: Path) -> dict[str, Any]:
         reuse_histogram: share of the lookups whose entry is read once, twice, 3-4 times, ... in the trace.
         lru_hits: hits of a fully associative LRU cache by its size in entries; cold, one for all tables.
         top_1_percent_share: share of the lookups that go to the most read 1 % of the entries read at all.
-        tables: name, entries, dim, lookups and unique entries of each.
+        tables: name, entries, dim, dtype, bytes of an entry, lookups and unique entries of each.
         flags: what one should know before believing a result on this trace, in words.
         weighted, digest, meta: as stored.
 
@@ -90,12 +90,12 @@ def print_inspection(info: dict[str, Any], file: TextIO) -> None:
         console.print(line, markup=False, soft_wrap=True)
     console.print()
     grid = Grid("table", box=None, pad_edge=False)
-    for heading in ("entries", "dim", "lookups", "unique", "unique share"):
+    for heading in ("entries", "dim", "dtype", "lookups", "unique", "unique share"):
         grid.add_column(heading, justify="right")
     for table in info["tables"][:_SHOWN]:
-        numbers = (f"{table[key]:,}" for key in ("entries", "dim", "lookups", "unique"))
+        entries, dim, lookups, unique = (f"{table[key]:,}" for key in ("entries", "dim", "lookups", "unique"))
         share = f"{table['unique'] / table['lookups']:.1%}" if table["lookups"] else "-"
-        grid.add_row(escape(table["name"]), *numbers, share)
+        grid.add_row(escape(table["name"]), entries, dim, table["dtype"], lookups, unique, share)
     console.print(grid)
     if len(info["tables"]) > _SHOWN:
         console.print(f"... and {len(info['tables']) - _SHOWN} more tables")
@@ -140,6 +140,8 @@ def _tables(trace: Trace, unique: NDArray[np.int64]) -> list[dict[str, Any]]:
             "name": t.name,
             "entries": t.entries,
             "dim": t.dim,
+            "dtype": t.dtype,
+            "entry_bytes": t.entry_bytes,
             "lookups": int(lookups[i]),
             "unique": int(unique[i]),
         }

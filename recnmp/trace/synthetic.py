@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
+from recnmp.library.model import RecModel
+from recnmp.trace.trace import POOLINGS, Calls, Pooling, Table, Trace
 from recnmp.trace.values import mix64
 
 
@@ -97,6 +99,52 @@ class IndexStream:
         stream = stream[source]
         self._recent = stream[-self._reuse.window :]
         return stream[len(stream) - len(fresh) :]
+
+
+def synthetic_trace(
+    model: RecModel,
+    batches: int,
+    batch_size: int,
+    seed: int,
+    *,
+    pooling: Pooling = "sum",
+    weighted: bool = False,
+) -> Trace:
+    """Return the lookups of ``model`` without running it: those that the zoo's run of it makes.
+
+    Every batch reads every table once, ``batch_size`` bags of the table's pooling factor each, with
+    ``TABLE_MIX``'s reuse; tables are stored as the model says. Weights are uniform in [0, 1). Raises
+    ConfigError for fewer than one batch or sample, or a negative seed.
+    """
+    if batches < 1 or batch_size < 1:
+        raise ConfigError("a synthetic trace has at least one batch of one sample")
+    groups = model.each_table
+    streams = [IndexStream(t, group.entries, table_reuse(t), seed) for t, group in enumerate(groups)]
+    sizes = np.tile([group.pooling_factor for group in groups], batches)
+    table = np.tile(np.arange(len(groups), dtype=np.uint16), batches)
+    n = len(table)
+    entry = np.concatenate([streams[t].draw(size * batch_size) for t, size in zip(table, sizes, strict=True)])
+    rng = np.random.default_rng([seed, len(groups) + 1])  # the zoo's dense features are stream len(groups)
+    return Trace(
+        np.repeat(table, sizes * batch_size),
+        np.repeat(np.arange(n * batch_size, dtype=np.uint32), np.repeat(sizes, batch_size)),
+        entry.astype(np.uint32),
+        rng.random(len(entry), np.float32) if weighted else None,
+        tuple(Table(f"table{t}", g.entries, g.dim, g.dtype) for t, g in enumerate(groups)),
+        Calls(
+            table,
+            np.arange(n, dtype=np.int64) * batch_size,
+            np.full(n, batch_size, np.int64),
+            np.repeat(np.arange(batches, dtype=np.int64), len(groups)),
+            np.full(n, POOLINGS.index(pooling), np.uint8),
+        ),
+        {"model": model.name, "seed": seed, "indices": "recnmp.trace.synthetic TABLE_MIX 1"},
+    )
+
+
+def table_reuse(table: int) -> Reuse:
+    """Return the reuse of table 0, 1, 2, ... in ``TABLE_MIX``."""
+    return TABLE_MIX[table % len(TABLE_MIX)]
 
 
 def scatter(rank: NDArray[np.integer], entries: int, key: int) -> NDArray[np.int64]:

@@ -63,6 +63,11 @@ def _zoo(name: str, batches: int, batch_size: int, seed: int) -> Target:
     if name not in known:
         raise ConfigError(f"no zoo model {name!r}; there are {', '.join(known)}{did_you_mean(name, known)}")
     model = load_model(name)
+    if other := sorted({group.dtype for group in model.tables} - {"fp32"}):
+        raise ConfigError(
+            f"zoo model {name!r} has tables of {', '.join(other)}, but the zoo runs FP32; capture a model of the "
+            "same sizes in FP32 and replay it with trace.table_dtype"
+        )
 
     def run(new_batch: Callable[[], None]) -> None:
         from recnmp.trace.zoo import dlrm  # PyTorch

@@ -6,42 +6,51 @@ formation, batching and empty bags depend on it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
+from recnmp.units import TableDtype
 
 Pooling = Literal["sum", "mean", "max", "none"]
 POOLINGS: tuple[Pooling, ...] = ("sum", "mean", "max", "none")
 
-_ELEMENT_BYTES = {"fp32": 4}
+DTYPES: tuple[TableDtype, ...] = get_args(TableDtype)
+
+SCALE_AND_BIAS_BYTES = 8
+"""What an entry of ``int8_rowwise`` ends with: two FP32 numbers."""
+
+_FP32_BYTES = 4
 
 
 @dataclass(frozen=True)
 class Table:
-    """One embedding table: ``entries`` vectors of ``dim`` elements of ``dtype``."""
+    """One embedding table: ``entries`` vectors of ``dim`` elements, stored as ``dtype`` (``TableDtype``)."""
 
     name: str
     entries: int
     dim: int
-    dtype: str = "fp32"
+    dtype: TableDtype = "fp32"
 
     def __post_init__(self) -> None:
         """Refuse sizes and types that no table has."""
         if self.entries < 1 or self.dim < 1:
             raise ConfigError(f"table {self.name!r}: entries and dim are at least 1")
-        if self.dtype not in _ELEMENT_BYTES:
-            raise ConfigError(
-                f"table {self.name!r}: dtype {self.dtype!r} is not one of {sorted(_ELEMENT_BYTES)}"
-            )
+        if self.dtype not in DTYPES:
+            raise ConfigError(f"table {self.name!r}: dtype {self.dtype!r} is not one of {', '.join(DTYPES)}")
 
     @property
     def entry_bytes(self) -> int:
-        """Bytes of one entry."""
-        return self.dim * _ELEMENT_BYTES[self.dtype]
+        """Bytes of one entry as it is stored."""
+        return self.dim + SCALE_AND_BIAS_BYTES if self.dtype == "int8_rowwise" else self.pooled_bytes
+
+    @property
+    def pooled_bytes(self) -> int:
+        """Bytes of a pooled vector: FP32, whatever the entries are."""
+        return self.dim * _FP32_BYTES
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,12 @@ class Trace:
     def bag_batch(self) -> NDArray[np.int64]:
         """Batch of each bag, shape (G,)."""
         return np.repeat(self.calls.batch, self.calls.bags)
+
+    def stored_as(self, dtype: TableDtype | None) -> "Trace":
+        """Return the same lookups of tables that are all of ``dtype``; the trace itself for None."""
+        if dtype is None:
+            return self
+        return replace(self, tables=tuple(replace(table, dtype=dtype) for table in self.tables))
 
     def select(self, first_batch: int, batches: int | None = None) -> "Trace":
         """Return the trace of ``batches`` batches from ``first_batch`` on (all that follow when None).

@@ -255,10 +255,10 @@ def run_in_groups(requests, later, spec: DramSpec, options: ControllerOptions, g
     end = np.searchsorted(requests.group, np.arange(requests.groups), side="right")
     for g in range(requests.groups + 1):
         if g < requests.groups:
-            ready = int(work.group[0, kernel.DONE_AT, g - 2]) + gap if g >= 2 else 0
+            ready = int(work.served[0, kernel.DONE_AT, g - 2]) + gap if g >= 2 else 0
             first = int(end[g - 1]) if g else 0
-            begin = max(ready, int(work.ask[first - 1, kernel.ARRIVE])) if g else 0
-            work.ask[first : end[g], kernel.ARRIVE] = begin + later[first : end[g]]
+            begin = max(ready, int(work.arrive[first - 1])) if g else 0
+            work.arrive[first : end[g]] = begin + later[first : end[g]]
         visible = int(end[min(g, requests.groups - 1)])
         if g:
             assert kernel.advance(rules, controllers, work, log, 0, visible, g - 1) == kernel.DONE
@@ -275,11 +275,11 @@ def test_serving_group_after_group_is_the_same_as_one_run(kind, refresh, more):
     group = np.arange(len(stream)) // 20
     later = stream[:, 0] - stream[group * 20, 0]
     work, log = run_in_groups(as_requests(stream, group=group), later, OFTEN_REFRESHED, options, gap=40)
-    stream[:, 0] = work.ask[:, kernel.ARRIVE]
+    stream[:, 0] = work.arrive
     whole = replay(as_requests(stream, group=group), OFTEN_REFRESHED, options, record=True)
-    np.testing.assert_array_equal(work.fate[:, kernel.ACCEPTED], whole.accepted)
-    np.testing.assert_array_equal(work.fate[:, kernel.DEPART], whole.depart)
-    np.testing.assert_array_equal(work.group[:, kernel.DONE_AT], whole.done)
+    np.testing.assert_array_equal(work.accepted, whole.accepted)
+    np.testing.assert_array_equal(work.depart, whole.depart)
+    np.testing.assert_array_equal(work.served[:, kernel.DONE_AT], whole.done)
     np.testing.assert_array_equal(log[:, :2].T, [whole.commands[0].cycle, whole.commands[0].command])
     np.testing.assert_array_equal(log[:, 5], whole.commands[0].request)
 

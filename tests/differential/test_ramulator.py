@@ -43,9 +43,20 @@ def trace(tmp_path_factory) -> Path:
 )
 def test_every_figure_equals_ramulators(trace, standard, ranks, policy, refresh):
     setup = Setup(standard, ranks, 1, "RoBaBgRaCo", policy, refresh, quirks=("ramulator-rd-wr-gap",))
+    assert_equal(compare(trace, "ramulator", setup, Path(RAMULATOR)))
+
+
+@pytest.mark.parametrize("policy", ["frfcfs", "frfcfs_rowhit"])
+def test_channels_by_themselves_equal_runs_of_their_own(trace, policy):
+    setup = Setup("ddr4_2400", 2, 4, "RoBaBgRaCoCh", policy, quirks=("ramulator-rd-wr-gap",))
     document = compare(trace, "ramulator", setup, Path(RAMULATOR))
+    assert document["notes"].pop(0).startswith("every channel is a run of its own")
+    assert_equal(document)
+
+
+def assert_equal(document) -> None:
     if document["notes"]:
-        pytest.skip(f"this Ramulator has another {standard}: {'; '.join(document['notes'])}")
+        pytest.skip(f"this Ramulator has another standard: {'; '.join(document['notes'])}")
     figures = [figure for figure in document["figures"] if figure["name"] not in TIMES]
     assert len(figures) == 13
     assert {figure["name"]: figure["ours"] for figure in figures} == {

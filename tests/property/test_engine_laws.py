@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from builders import DDR4, spec_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from reference.traffic import ARRIVALS, GROUPS, MIXES, PLACES, as_requests, size, traffic
 
 from recnmp.library.dram import COMMANDS
 from recnmp.memory.audit import audit
-from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, replay
+from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, Timeline, replay
+from recnmp.memory.requests import Requests
 
 T = DDR4.cycles
 RD, WR = COMMANDS.index("RD"), COMMANDS.index("WR")
@@ -132,3 +135,30 @@ def test_recording_commands_changes_nothing(stream, options):
     assert (plain.cycles, plain.counts) == (recorded.cycles, recorded.counts)
     assert plain.commands == ()
     assert {name: plain.counts[name] for name in COMMANDS} == recorded.commands[0].counts()
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_run_far_in_the_future_is_the_same_run(writes: bool) -> None:
+    """Lane times count from a base that moves every 2**29 clocks, ages are dealt out anew: nothing may show."""
+    rng, n = np.random.default_rng(3), size(30_000, 300)
+    options = ControllerOptions(ranks=2, refresh="off")
+    arrive = np.sort(rng.integers(0, 8 * n, n))
+    jumps = np.cumsum([0, 1 << 28, 1 << 29, (1 << 29) + 5, 1 << 31, 1 << 40])
+    apart = arrive + np.repeat(jumps, n // len(jumps))
+    parts = {"lane": rng.integers(0, 32, n), "row": rng.integers(0, 40, n), "column": rng.integers(0, 128, n)}
+    narrow = {name: values.astype(np.int32) for name, values in parts.items()}
+    write = (rng.random(n) < 0.4 * writes).astype(np.uint8)
+
+    def run(arrivals: NDArray[np.int64]) -> Timeline:
+        requests = Requests(
+            np.array([0, n]), arrivals, **narrow, write=write, group=np.zeros(n, np.int32), groups=1
+        )
+        return replay(requests, DDR4, options, record=True)
+
+    now, then, in_parts = run(arrive), run(arrive + (1 << 45)), run(apart)
+    np.testing.assert_array_equal(then.accepted - (1 << 45), now.accepted)
+    np.testing.assert_array_equal(then.commands[0].cycle - (1 << 45), now.commands[0].cycle)
+    np.testing.assert_array_equal(then.commands[0].request, now.commands[0].request)
+    assert not audit(DDR4, 2, in_parts.commands[0], refresh="off").count
+    np.testing.assert_array_equal(in_parts.accepted[: n // 6], now.accepted[: n // 6])
+    assert (in_parts.accepted >= apart).all()

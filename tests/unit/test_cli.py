@@ -195,10 +195,38 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
     code, out, _ = run("list")
     assert code == 0
     kinds = [line.split()[0] for line in out.splitlines()]
-    assert kinds == ["models", "standards", "mappings", "devices", "caches", "nmp", "configs", "traces"]
+    assert kinds == [
+        "models",
+        "standards",
+        "mappings",
+        "devices",
+        "energy",
+        "caches",
+        "nmp",
+        "configs",
+        "traces",
+    ]
     assert run("list", "models")[1].splitlines() == ["rm1", "rm2", "rm3"]
     assert json.loads(run("list", "models", "--json")[1]) == {"models": ["rm1", "rm2", "rm3"]}
     assert run("list", "modles")[0] == 2
+
+
+def test_energy_is_listed_with_its_kind_its_standard_and_its_source(run: Run) -> None:
+    lines = run("list", "energy")[1].splitlines()
+    rows = json.loads(run("list", "energy", "--json")[1])["energy"]
+    assert [line.split()[0] for line in lines] == [row["name"] for row in rows]
+    assert rows[1] == {
+        "name": "ddr4_2400_8gb_x8",
+        "kind": "idd",
+        "standard": "ddr4_2400",
+        "source": rows[1]["source"],
+    }
+    assert lines[1].split()[:3] == ["ddr4_2400_8gb_x8", "idd", "ddr4_2400"]
+    assert lines[1].endswith(rows[1]["source"])
+    assert "umd-memsys/DRAMsim3" in rows[1]["source"]
+    paper = rows[-1]
+    assert (paper["name"], paper["kind"], paper["standard"]) == ("recnmp_isca20", "operations", None)
+    assert "1912.12953" in paper["source"]
 
 
 def test_schema_prints_what_is_checked_in(run: Run) -> None:

@@ -326,8 +326,26 @@ def test_a_comparison_says_what_it_cannot_do(run, tmp_path, stand_in, random_tra
     assert (code, err) == (1, "recnmp: error: Ramulator failed with exit code 3: no module named ramulator\n")
     code, _, err = run("memory", "compare", *options, stand_in("#!/bin/sh\nexit 0\n"))
     assert (code, err) == (1, "recnmp: error: Ramulator failed with exit code 0: it gave no answer\n")
-    with pytest.raises(ConfigError, match="a comparison needs one channel"):
-        peer.compare(random_trace, "ramulator", Setup(channels=2), stand_in())
+    with pytest.raises(ConfigError, match="a comparison needs a standard of"):
+        peer.compare(random_trace, "ramulator", Setup(policy="dramsim3", refresh="off"), stand_in())
+
+
+def test_every_channel_is_a_run_of_its_own_on_the_peer(run, tmp_path, stand_in):
+    """Of four channels one has no request, and so no run."""
+    lines = ["R 0,0,0,0,0,1", "R 1,0,0,0,0,2", "R 3,0,0,0,0,3", "W 0,0,0,0,0,4", "R 0,0,0,0,0,5"]
+    (tmp_path / "t").write_text("\n".join(lines))
+    options = [tmp_path / "t", "--format", "ramulator", "--channels", 4, "--refresh", "off"]
+    code, out, err = run("memory", "compare", *options, "--ramulator", stand_in(), "--json")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    figures = {figure["name"]: (figure["ours"], figure["peer"]) for figure in document["figures"]}
+    assert figures["RD"] == (0, 3 + 1 + 1)  # the stand-in reads all of a channel's lines
+    assert figures["ACT"][1] == (1 + 2 + 3) * 64  # and gives the address of the first as ACT
+    assert figures["WR"][1] == 3 * (100 + 32)
+    assert figures["cycles"] == (2, 1000)  # channel 0 accepts its third in clock 2
+    assert figures["read latency, clocks"][1] == 50
+    assert figures["CPU seconds"][1] == 3.0
+    assert document["notes"][0].startswith("every channel is a run of its own in Ramulator")
 
 
 def test_dropped_clocks_and_a_known_difference_are_noted(tmp_path, stand_in):

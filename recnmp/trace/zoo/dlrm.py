@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from recnmp.errors import RecnmpError
 from recnmp.library.model import RecModel
-from recnmp.trace.synthetic import TABLE_MIX, IndexStream
+from recnmp.trace.synthetic import IndexStream, table_reuse
 from recnmp.trace.values import entry_values
 
 Inputs = tuple[Tensor, list[Tensor], list[Tensor]]
@@ -78,7 +78,7 @@ def inputs(model: RecModel, batch_size: int, seed: int) -> Iterator[Inputs]:
     features are uniform in [0, 1).
     """
     streams = [
-        IndexStream(table, group.entries, TABLE_MIX[table % len(TABLE_MIX)], seed)
+        IndexStream(table, group.entries, table_reuse(table), seed)
         for table, group in enumerate(model.each_table)
     ]
     features = np.random.default_rng([seed, len(streams)])  # table numbers end where this stream starts

@@ -158,3 +158,12 @@ def test_commands_of_the_ranks_are_those_of_the_run():
     for name, each in counted.items():
         assert each.sum() == timeline.counts[name] > 0
         assert each.shape == (2,)
+
+
+@pytest.mark.parametrize("refresh", ["off", "simultaneous", "staggered"])
+def test_the_engine_counts_what_its_log_shows(refresh):
+    timeline = replayed(refresh=refresh)
+    (counted,) = timeline.activity
+    logged = RankActivity.of_commands(timeline.commands[0], 2, timeline.cycles)
+    for field in dataclasses.fields(RankActivity):
+        np.testing.assert_array_equal(getattr(counted, field.name), getattr(logged, field.name), field.name)

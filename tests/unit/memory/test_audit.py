@@ -5,7 +5,7 @@ from reference.frfcfs_tick import run
 
 from recnmp.errors import RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec, load_standard
-from recnmp.memory.audit import audit
+from recnmp.memory.audit import Auditor, audit
 from recnmp.memory.commands import Commands
 
 SPEC = load_standard("ddr4_2400")
@@ -144,6 +144,36 @@ def test_the_verdict_does_not_depend_on_how_many_commands_are_judged_at_a_time(m
     monkeypatch.setattr("recnmp.memory.audit._BLOCK", block)
     assert audit(SPEC, RANKS, commands, refresh="staggered") == at_once
     assert at_once.count > 0
+
+
+def pieces(commands: Commands, lengths: list[int]) -> list[Commands]:
+    ends = np.cumsum(lengths)
+    cuts = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+    return [Commands(*(getattr(commands, f)[cut] for f in commands.__dataclass_fields__)) for cut in cuts]
+
+
+@pytest.mark.parametrize("refresh", ["simultaneous", "staggered"])
+def test_the_verdict_on_commands_as_they_come_is_that_on_all_at_once(refresh):
+    # refreshed half as often as the standard wants, and never after the last but one piece
+    seldom = changed(nREFI=2 * SPEC.cycles["nREFI"], nRFC=SPEC.cycles["nRFC"] - 1)
+    commands = run(seldom, RANKS, traffic("sparse", 3000), refresh=refresh).as_commands()
+    lengths = [0, 1, 700, 0, 2, len(commands) - 703 - 900, 900]
+    at_once = audit(SPEC, RANKS, commands, refresh=refresh)
+    auditor = Auditor(SPEC, RANKS, refresh=refresh)
+    for piece in pieces(commands, lengths):
+        auditor.add(piece)
+    assert auditor.report() == auditor.report() == at_once
+    assert {"refresh in time", "no refresh forgotten"} <= at_once.by_rule.keys()
+    assert len(at_once.by_rule) > 2
+
+
+def test_a_command_to_nowhere_in_a_later_piece_is_all_that_is_reported():
+    auditor = Auditor(SPEC, RANKS, refresh="off")
+    auditor.add(by_hand((110, "RD", 0, 1, 2, 7)))
+    assert auditor.report().by_rule == {"open bank": 1}
+    auditor.add(by_hand((120, "ACT", RANKS, 1, 2, 7)))
+    auditor.add(by_hand((121, "RD", 0, 1, 2, 7)))
+    assert auditor.report().by_rule == {"rank exists": 1}
 
 
 def test_a_violation_is_told_in_words():

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from builders import DDR4, spec_with
 
-from recnmp._registry import PACKAGE, library_names
+from recnmp._registry import library_names
 from recnmp.config import Document
 from recnmp.errors import ConfigError, RecnmpError
+from recnmp.library import energy as library_energy
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.library.energy import (
     IddCurrents,
-    OperationCosts,
     currents_of,
+    load_energy,
     load_idd,
     load_operation_costs,
 )
@@ -53,14 +54,21 @@ def changed(**values: float) -> IddCurrents:
 
 @pytest.mark.parametrize("name", library_names("energy"))
 def test_every_file_loads_with_its_sources(name):
-    kind = Document.read(PACKAGE / "library" / "energy" / f"{name}.yaml").data["kind"]
-    loaded = {"idd": load_idd, "operations": load_operation_costs}[kind](name)
-    assert isinstance(loaded, IddCurrents | OperationCosts)
+    loaded = load_energy(name)
+    assert loaded == {"idd": load_idd, "operations": load_operation_costs}[loaded.kind](name)
+    assert len(loaded.source) > 40
 
 
 def test_a_file_of_the_other_kind_is_an_error():
     with pytest.raises(ConfigError, match=r"recnmp_isca20\.yaml:1:\d+: kind: .*idd"):
         load_idd("recnmp_isca20")
+
+
+def test_a_kind_that_is_none_is_an_error(monkeypatch):
+    document = Document.from_data({"kind": "watts"}, "some.yaml")
+    monkeypatch.setattr(library_energy, "_read", lambda name: document)
+    with pytest.raises(ConfigError, match="unknown kind 'watts'; allowed: idd, operations"):
+        load_energy("some")
 
 
 def document_without(path: str) -> Document:
