@@ -12,6 +12,7 @@ from recnmp.placement.place import PlacedLookups, place
 from recnmp.trace.trace import POOLINGS, Calls, Table, Trace
 
 DDR4 = load_standard("ddr4_2400")
+DDR5 = load_standard("ddr5_4800")
 
 Bags = Sequence[Sequence[int]]
 """Entries that each bag of a call reads."""
@@ -90,9 +91,9 @@ def placed_on(system: System, trace: Trace, **placement: object) -> PlacedLookup
     return place(trace, system.memory, system.spec, PlacementConfig.model_validate(placement))
 
 
-def spec_with(**cycles: int) -> DramSpec:
-    """Return DDR4-2400 with some timings replaced."""
-    document = DDR4.model_dump()
+def spec_with(spec: DramSpec = DDR4, **cycles: int) -> DramSpec:
+    """Return ``spec`` with some timings replaced."""
+    document = spec.model_dump()
     for name, value in cycles.items():
         document["timings"][name] = {"value": value, "source": "a test", "certainty": "derived"}
     return DramSpec.model_validate(document)

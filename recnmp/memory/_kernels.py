@@ -19,13 +19,14 @@ import numpy as np
 
 from recnmp._accel import helper, inlined, jit
 
-ACT, PRE, RD, WR, REF, PREA = 0, 1, 2, 3, 4, 5
-COMMAND_KINDS = 6
+ACT, PRE, RD, WR, REF, PREA, REFSB, PRESB = 0, 1, 2, 3, 4, 5, 6, 7
+COMMAND_KINDS = 8
 
 # Controller.at: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, in clocks since scalar[BASE], then
 ROW_AT = 4  # earliest legal label of the lane's row command: PRE of an open bank, ACT of a closed one
-CLOSED = 5  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
-AT_ROWS = 6
+REFSB_AT = 5  # earliest label of REFsb as far as this bank is concerned; only kept with same-bank refresh
+CLOSED = 6  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
+AT_ROWS = 7
 # Controller.key: keys of a lane's candidates, for reads and for writes
 COLUMN_KEY, ROW_KEY = 0, 2
 KEY_ROWS = 4
@@ -38,7 +39,9 @@ LANE_RANK = 7
 LANE_FIELDS = 8
 # Controller.rank; commands issued from ISSUED on, the latest ACTs of the window from ACTS on
 PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO = 0, 1, 2, 3, 4, 5
-OLDEST_ACT, OPEN_SINCE, ACTIVE, ISSUED = 6, 7, 8, 9
+OLDEST_ACT, OPEN_SINCE, ACTIVE = 6, 7, 8
+# with same-bank refresh: set to be refreshed next; that set while it starts nothing new, or -1; REFsb due so far
+TURN, HELD, OWED, ISSUED = 9, 10, 11, 12
 ACTS = ISSUED + COMMAND_KINDS
 # Controller.slot: a queued request, linked in age order within its lane, or one whose row was opened for it
 REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
@@ -74,16 +77,18 @@ class Rules(NamedTuple):
 
     ranks: int
     banks: int  # of a rank
-    own: np.ndarray  # (6, 6) clocks from X to Y in the same bank, or rank for PREA and REF
+    own: np.ndarray  # (8, 8) clocks from X to Y in the same bank, or rank for PREA and REF, or set
+    apart: np.ndarray  # (8, 8) clocks from X to Y in another set of the same rank
     wide: np.ndarray  # (4, 4, B, B) int32, clocks from X in bank i to Y in bank j of the same rank
     other: np.ndarray  # (4, 4) clocks from X to Y in another rank
-    bus: np.ndarray  # (6,) clocks of each command on the command bus
+    bus: np.ndarray  # (8,) clocks of each command on the command bus
     spaced_pre: int  # PREs of a rank keep a distance
     act_window: int
     act_window_wait: int
     read_latency: int  # RD label to last data beat
     write_latency: int  # WR label to last data beat
     refresh_interval: int  # 0: no refresh
+    sets: int  # sets of banks of a rank, refreshed in turn; 0: all banks at once
     protect_hits: int  # frfcfs_rowhit: an older hit keeps its row open
     read_queue: int
     write_queue: int
@@ -176,6 +181,12 @@ def _rebase(c):
 
 
 @inlined
+def _is_held(rules, c, lane):
+    """Tell whether a lane's set waits to be refreshed: of its requests only that it was opened for may go on."""
+    return rules.sets and c.rank[c.lane[lane, LANE_RANK], HELD] == lane % rules.sets
+
+
+@inlined
 def _is_capped(rules, c, lane):
     return c.lane[lane, ROW] >= 0 and c.lane[lane, SERVED] >= rules.hit_cap
 
@@ -200,9 +211,10 @@ def _find_capped(rules, c, lane):
 def _find_candidates(rules, c, lane):
     """Recompute the queued candidates of a lane from its two queues."""
     row, opened = c.lane[lane, ROW], c.lane[lane, OPENED]
+    held = _is_held(rules, c, lane)
     for q in range(1 + rules.has_writes):
         hit, conflict = NO_KEY, NO_KEY
-        slot = c.lane[lane, HEAD + q]
+        slot = -1 if held else c.lane[lane, HEAD + q]
         if row < 0:
             if slot >= 0:
                 conflict = QUEUED | c.slot[slot, TICKET]
@@ -227,7 +239,7 @@ def _find_candidates(rules, c, lane):
                 conflict = NO_KEY
         c.key[COLUMN_KEY + q, lane] = hit
         c.key[ROW_KEY + q, lane] = conflict
-    if rules.hit_cap and _is_capped(rules, c, lane):
+    if rules.hit_cap and not held and _is_capped(rules, c, lane):
         _find_capped(rules, c, lane)
 
 
@@ -281,7 +293,9 @@ def _enqueue(rules, c, w, i, q):
         c.lane[lane, HEAD + q] = slot
     c.lane[lane, TAIL + q] = slot
     row = c.lane[lane, ROW]
-    if rules.hit_cap and _is_capped(rules, c, lane):
+    if _is_held(rules, c, lane):
+        pass
+    elif rules.hit_cap and _is_capped(rules, c, lane):
         _find_capped(rules, c, lane)
     elif row == asked:
         if c.key[COLUMN_KEY + q, lane] == NO_KEY:
@@ -426,6 +440,8 @@ def _close(rules, c, log, lane, i, t):
             _later(at, PRE, j, t_since + rules.wide[PRE, PRE, lane - base, j - base])
             if c.lane[j, ROW] >= 0:
                 at[ROW_AT, j] = at[PRE, j]
+    if rules.sets:
+        _later(at, REFSB_AT, lane, t_since + rules.own[PRE, REFSB])
     _find_candidates(rules, c, lane)
 
 
@@ -480,6 +496,8 @@ def _issue_row(rules, c, w, log, slot, t):
     _later(c.at, WR, lane, t_since + rules.own[ACT, WR])
     c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[ACT, PREA])
     c.rank[rank, REF_READY] = max(c.rank[rank, REF_READY], t + rules.own[ACT, REF])
+    if rules.sets:
+        _later(c.at, REFSB_AT, lane, t_since + rules.own[ACT, REFSB])
 
 
 @inlined
@@ -536,9 +554,84 @@ def _issue_column(rules, c, w, log, u, slot, t):
         _finish(c, w, u, i, done, done)
 
 
+@inlined
+def _join_refreshes(rules, c, rank):
+    """Put a rank at the end of the queue of refreshes."""
+    c.rank[(c.scalar[FIFO_HEAD] + c.scalar[FIFO_LEN]) % rules.ranks, FIFO] = rank
+    c.scalar[FIFO_LEN] += 1
+
+
+@inlined
+def _leave_refreshes(rules, c):
+    """Take the first rank out of the queue of refreshes."""
+    c.scalar[FIFO_HEAD] = (c.scalar[FIFO_HEAD] + 1) % rules.ranks
+    c.scalar[FIFO_LEN] -= 1
+
+
+@helper
+def _hold(rules, c, rank, held):
+    """Let a rank's set in turn start nothing new from now on, or, when ``held`` is -1, start again what waits."""
+    c.rank[rank, HELD] = held
+    for lane in range(rank * rules.banks + c.rank[rank, TURN], (rank + 1) * rules.banks, rules.sets):
+        _find_candidates(rules, c, lane)
+
+
+@helper
+def _set_ready(rules, c):
+    """Return how many banks are open in the set to be refreshed, and the label at which it can go on."""
+    rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
+    state = c.rank[rank]
+    open_banks, close_at, refresh_at = 0, np.int64(FLOOR), np.int64(FLOOR)
+    for lane in range(rank * rules.banks + state[TURN], (rank + 1) * rules.banks, rules.sets):
+        if c.lane[lane, OPENED] >= 0:
+            return 0, NEVER
+        open_banks += c.lane[lane, ROW] >= 0
+        close_at = max(close_at, c.at[PRE, lane])
+        refresh_at = max(refresh_at, c.at[REFSB_AT, lane])
+    if open_banks:
+        return open_banks, c.scalar[BASE] + close_at
+    latest = state[OLDEST_ACT] - 1 if state[OLDEST_ACT] else rules.act_window - 1
+    after_act = state[ACTS + latest] + rules.apart[ACT, REFSB]
+    return 0, max(c.scalar[BASE] + refresh_at, after_act)
+
+
+@helper
+def _issue_to_set(rules, c, log, open_banks, t):
+    """Issue PREsb or REFsb to the set to be refreshed, of which ``open_banks`` are open, at label ``t``."""
+    rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
+    base, state = rank * rules.banks, c.rank[rank]
+    turn = state[TURN]
+    command = PRESB if open_banks else REFSB
+    _put(rules, c, log, t, command, base + turn, rank, -1, -1, -1)
+    for lane in range(base, base + rules.banks):
+        gap = rules.own[command] if lane % rules.sets == turn else rules.apart[command]
+        _later(c.at, ACT, lane, _since(c, t) + gap[ACT])
+        _later(c.at, PRE, lane, _since(c, t) + gap[PRE])
+        _later(c.at, REFSB_AT, lane, _since(c, t) + gap[REFSB])
+        if lane % rules.sets == turn:
+            c.lane[lane, ROW] = -1
+            c.at[CLOSED, lane] = 0
+        c.at[ROW_AT, lane] = c.at[PRE if c.lane[lane, ROW] >= 0 else ACT, lane]
+    if open_banks:
+        _bank_closed(c, rank, open_banks, t)
+        return
+    _leave_refreshes(rules, c)
+    _hold(rules, c, rank, -1)
+    state[TURN] = (turn + 1) % rules.sets
+    state[OWED] -= 1
+    if state[OWED]:
+        _join_refreshes(rules, c, rank)
+        _hold(rules, c, rank, state[TURN])
+
+
 @helper
 def _refresh_head(rules, c, log, t, issue):
     """Return the earliest label at which the first waiting rank can go on; issue it at ``t`` when asked."""
+    if rules.sets:
+        open_banks, at = _set_ready(rules, c)
+        if issue:
+            _issue_to_set(rules, c, log, open_banks, t)
+        return at
     rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
     base, state = rank * rules.banks, c.rank[rank]
     closing = state[OPEN_BANKS] > 0
@@ -559,8 +652,7 @@ def _refresh_head(rules, c, log, t, issue):
             c.at[CLOSED, lane] = 0
             _find_candidates(rules, c, lane)
     if not closing:
-        c.scalar[FIFO_HEAD] = (c.scalar[FIFO_HEAD] + 1) % rules.ranks
-        c.scalar[FIFO_LEN] -= 1
+        _leave_refreshes(rules, c)
     return t
 
 
@@ -570,9 +662,12 @@ def _queue_refreshes(rules, c, now):
     due = NEVER
     for rank in range(rules.ranks):
         if c.rank[rank, REFRESH_AT] <= now:
-            c.rank[(c.scalar[FIFO_HEAD] + c.scalar[FIFO_LEN]) % rules.ranks, FIFO] = rank
-            c.scalar[FIFO_LEN] += 1
             c.rank[rank, REFRESH_AT] += rules.refresh_interval
+            c.rank[rank, OWED] += rules.sets > 0
+            if c.rank[rank, HELD] < 0:
+                _join_refreshes(rules, c, rank)
+                if rules.sets:
+                    _hold(rules, c, rank, c.rank[rank, TURN])
         due = min(due, c.rank[rank, REFRESH_AT])
     c.scalar[REFRESH_DUE] = due
 
@@ -651,6 +746,13 @@ def _select_opened(c, free):
 
 
 @helper
+def _decide_beside(rules, c, now, free, head):
+    """Return the best key at ``free`` where a set's refresh goes at ``head``: before what is ready then."""
+    best = _decide(rules, c, now, free) if head > now else NO_KEY
+    return best if free + (best >> WAIT_SHIFT) < head else NO_KEY
+
+
+@helper
 def _select_closing(c, free):
     """Return ``wait << 32 | lane`` of the open row that closes first among those no queued request can use."""
     best, now = NEVER, _since(c, free)
@@ -693,8 +795,8 @@ def advance(rules, controllers, w, log, u, visible, group):
         head, closing = NEVER, NEVER  # what goes when no request goes: refresh, or PRE of an unused row
         free = max(now, s[BUS_FREE])
         if s[FIFO_LEN]:
-            best = _select_opened(c, free)
             head = max(_refresh_head(rules, c, log, free, False), free)
+            best = _decide_beside(rules, c, now, free, head) if rules.sets else _select_opened(c, free)
         else:
             best = _decide(rules, c, now, free)
             if rules.close_pages:

@@ -2,7 +2,7 @@
 
 What a controller does is in ``recnmp.memory.options``.
 
-Not modelled: power-down, temperature, ECC, command-bus signal integrity, per-bank refresh.
+Not modelled: power-down, temperature, ECC, command-bus signal integrity.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.library.dram import COMMANDS, SAME_BANK, DramSpec
 from recnmp.memory import _kernels as kernel
 from recnmp.memory.activity import RankActivity
 from recnmp.memory.commands import Commands
 from recnmp.memory.options import PAGE_POLICIES, POLICIES, REFRESHES, ControllerOptions
 from recnmp.memory.requests import Requests
+from recnmp.memory.rules import make_rules
 from recnmp.units import cycles_to_ns, gb_per_s
 
 __all__ = [
@@ -35,11 +36,6 @@ __all__ = [
     "timeline",
     "totals",
 ]
-
-# commands that the engine can keep waiting after ACT, PRE, RD, WR, REF and PREA
-_SPACED = ({0, 1, 2, 3, 4, 5}, {0, 1, 4, 5}, {1, 2, 3, 5}, {1, 2, 3, 5}, {0, 4}, {0, 4})
-_WIDE = {(0, 0), (1, 1), (2, 2), (2, 3), (3, 2), (3, 3)}  # command pairs the engine spaces over a whole rank
-_ELSEWHERE = {(2, 2), (2, 3), (3, 2), (3, 3)}  # and over the ranks of a channel
 
 
 @dataclass(frozen=True)
@@ -82,56 +78,11 @@ class Timeline:
             "row_hits": self.counts["row_hits"],
             "row_misses": self.counts["row_misses"],
             "row_conflicts": self.counts["row_conflicts"],
-            "commands": {name: self.counts[name] for name in COMMANDS},
+            "commands": {name: self.counts[name] for name in spec.commands},
             "gb_per_s": gb_per_s(bursts * spec.organization.burst_bytes.value, ns),
             "bus_utilization": bursts * spec.cycles["nBL"] / (self.cycles * buses) if self.cycles else 0.0,
             "read_latency_avg_cycles": self.read_latency_avg_cycles,
         }
-
-
-def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
-    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot space."""
-    spec.check_ranks(options.ranks)
-    org, gaps = spec.organization, spec.gaps
-    for x, after in enumerate(COMMANDS):
-        for y, before in enumerate(COMMANDS):
-            wide = (x, y) in _WIDE or x >= kernel.REF or y >= kernel.REF
-            known = y in _SPACED[x], wide, wide, (x, y) in _ELSEWHERE
-            if gaps[x, y, np.logical_not(known)].any():
-                raise ConfigError(f"{spec.name}: the engine has no rule of this scope: {after} to {before}")
-    if gaps.max() > kernel.LONGEST_WAIT:
-        raise ConfigError(
-            f"{spec.name}: the engine waits {kernel.LONGEST_WAIT} clocks at most, not {gaps.max()}"
-        )
-    group_of = np.arange(spec.banks_per_rank) // org.banks_per_group.value
-    relation = np.where(group_of[:, None] == group_of[None, :], 1, 2)
-    np.fill_diagonal(relation, 0)
-    window, window_wait = spec.act_window
-    cycles = spec.cycles
-    return kernel.Rules(
-        ranks=options.ranks,
-        banks=spec.banks_per_rank,
-        own=gaps[:, :, 0].copy(),
-        wide=np.ascontiguousarray(gaps[:4, :4][:, :, relation], np.int32),
-        other=gaps[:4, :4, 3].copy(),
-        bus=spec.bus_cycles,
-        spaced_pre=int(gaps[kernel.PRE, kernel.PRE].any()),
-        act_window=window,
-        act_window_wait=window_wait,
-        read_latency=cycles["nCL"] + cycles["nBL"],
-        write_latency=cycles["nCWL"] + cycles["nBL"],
-        refresh_interval=0 if options.refresh == "off" else cycles["nREFI"],
-        protect_hits=int(options.policy == "frfcfs_rowhit"),
-        read_queue=options.read_queue,
-        write_queue=options.write_queue,
-        high=options.write_queue * 8 // 10,
-        low=-(-options.write_queue * 2 // 10),
-        has_writes=int(has_writes),
-        close_pages=int(options.page_policy == "closed"),
-        hit_cap=options.row_hit_cap or 0,
-        forward_writes=int(options.forward_writes),
-        merge_reads=int(options.merge_reads),
-    )
 
 
 def make_controllers(
@@ -139,8 +90,8 @@ def make_controllers(
 ) -> kernel.Controller:
     """Return idle controllers at clock 0, all banks closed; controller u begins with request ``start[u]``.
 
-    Staggered refreshes take ``turns`` within an interval, rank by rank over the controllers; by default every
-    controller's ranks share an interval among themselves.
+    Staggered refreshes, those of sets of banks among them, take ``turns`` within an interval, rank by rank over
+    the controllers; by default every controller's ranks share an interval among themselves.
     """
     units, ranks, lanes = len(start) - 1, rules.ranks, rules.ranks * rules.banks
     queued = rules.read_queue + rules.write_queue
@@ -160,10 +111,11 @@ def make_controllers(
     lane[:, :, kernel.LANE_RANK] = np.arange(lanes) // rules.banks
     interval = rules.refresh_interval
     due = np.full((units, ranks), interval or kernel.NEVER, np.int64)
-    if interval and refresh == "staggered":
+    if interval and refresh in ("staggered", SAME_BANK):
         turns = turns or ranks
         due = interval // turns * (1 + np.arange(units * ranks).reshape(units, ranks) % turns)
     rank[:, :, kernel.REFRESH_AT] = due
+    rank[:, :, kernel.HELD] = -1
     rank[:, :, kernel.ACTS :] = kernel.LONG_AGO
     scalar[:, kernel.REFRESH_DUE] = due.min(axis=1)
     return kernel.Controller(scalar, at, key, lane, rank, slot, ticket)
@@ -257,12 +209,12 @@ def _activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
 
 
 def totals(controllers: kernel.Controller) -> NDArray[np.int64]:
-    """Return what ``named_counts`` names, over all controllers, shape (12,)."""
+    """Return what ``named_counts`` names, over all controllers, shape (14,)."""
     issued = controllers.rank[:, :, kernel.ISSUED : kernel.ACTS].sum(axis=(0, 1))
     return np.concatenate([issued, controllers.scalar[:, : kernel.COUNTS].sum(axis=0)])
 
 
 def named_counts(totals: NDArray[np.int64]) -> dict[str, int]:
-    """Return ``Timeline.counts`` from the counters of a kernel, shape (12,), the commands' first."""
+    """Return ``Timeline.counts`` from the counters of a kernel, shape (14,), the commands' first."""
     names = (*COMMANDS, "row_hits", "row_misses", "row_conflicts", "forwarded", "absorbed", "merged")
     return {name: int(total) for name, total in zip(names, totals, strict=True)}

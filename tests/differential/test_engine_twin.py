@@ -1,6 +1,6 @@
 """The engine makes exactly the schedule of its tick-by-tick twin, and the audit accepts it."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from itertools import combinations, product
 
 import numpy as np
@@ -8,19 +8,17 @@ import pytest
 from builders import DDR4, spec_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference.frfcfs_tick import run
-from reference.traffic import ARRIVALS, MIXES, PLACES, Stream, as_requests, size, traffic
+from reference.schedules import assert_engine_equals_twin, assert_same_commands
+from reference.traffic import ARRIVALS, MIXES, PLACES, as_requests, size, traffic
 
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory import _kernels as kernel
-from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import (
     PAGE_POLICIES,
     POLICIES,
     REFRESHES,
     ControllerOptions,
-    Timeline,
     make_controllers,
     make_rules,
     make_work,
@@ -78,31 +76,6 @@ def every_pair() -> list[Case]:
 
 
 CASES = every_pair()
-
-
-def assert_same_commands(one: Commands, other: Commands) -> None:
-    for field in fields(Commands):
-        np.testing.assert_array_equal(getattr(one, field.name), getattr(other, field.name), field.name)
-
-
-def assert_engine_equals_twin(spec: DramSpec, requests: Stream, options: ControllerOptions) -> Timeline:
-    offered = as_requests(requests)
-    banks, groups = spec.organization.banks_per_group.value, spec.organization.bank_groups.value
-    place = np.unravel_index(offered.lane, (options.ranks, groups, banks))
-    twin = run(
-        spec, requests=np.column_stack([requests[:, :2], *place, requests[:, 5:]]).tolist(), **asdict(options)
-    )
-    engine = replay(offered, spec, options, record=True)
-    assert_same_commands(engine.commands[0], twin.as_commands())
-    np.testing.assert_array_equal(engine.accepted, twin.arrive)
-    np.testing.assert_array_equal(engine.depart, twin.depart)
-    states = [engine.counts[name] for name in ("row_hits", "row_misses", "row_conflicts")]
-    assert states == [twin.row_hits, twin.row_misses, twin.row_conflicts]
-    spared = [engine.counts[name] for name in ("forwarded", "absorbed", "merged")]
-    assert spared == [twin.forwarded, twin.absorbed, twin.merged]
-    assert engine.cycles == twin.cycles_drain
-    assert audit(spec, options.ranks, engine.commands[0], refresh=options.refresh).first == ()
-    return engine
 
 
 def test_any_two_choices_meet_in_the_grid():

@@ -6,7 +6,7 @@ from functools import cache
 import numba
 import numpy as np
 import pytest
-from builders import placed_on, random_calls, spec_with, system_of, trace_of
+from builders import DDR5, placed_on, random_calls, spec_with, system_of, trace_of
 from reference import recnmp_tick
 
 from recnmp.config.schema import CacheConfig
@@ -19,7 +19,7 @@ CHOICES = {
     "channels": (1, 1, 1, 2),
     "mapping": ("RoBaBgRaChCo", "RoCoRaBgBaChCo2", "RoBaBgChCoRaCo2"),
     "policy": ("frfcfs", "frfcfs", "frfcfs_rowhit"),
-    "refresh": ("off", "simultaneous", "staggered"),
+    "refresh": ("off", "simultaneous", "staggered", "same_bank"),
     "pages": ("random", "coloured"),
     "ways": (None, 1, 2, 4),
     "dims": ((16,), (32,), (64,), (16, 64), (32, 64, 16)),
@@ -39,7 +39,9 @@ OPTIONS = ("poolings_per_packet", "reorder_window", "packets_in_flight", "instru
            "header_bursts_per_dimm", "rank_cache_cycles")  # fmt: skip
 MEMORY = ("channels", "mapping", "policy", "refresh", "page_policy", "row_hit_cap", "merge_reads")
 CASES = range(120)
-REFRESHED_OFTEN = spec_with(nREFI=600, nRFC=90)  # so that a short run sees many refreshes
+# so that a short run sees many refreshes
+REFRESHED_OFTEN = spec_with(nREFI=600, nRFC=90)
+SETS_REFRESHED_OFTEN = spec_with(DDR5, nREFI2=2000)
 
 
 @cache
@@ -68,7 +70,7 @@ def run(case: int) -> Run:
     dimms, ranks = picked["dimms_and_ranks"]
     ways = picked["ways"]
     system = system_of(
-        spec=REFRESHED_OFTEN,
+        spec=SETS_REFRESHED_OFTEN if picked["refresh"] == "same_bank" else REFRESHED_OFTEN,
         rank_cache=CacheConfig(size_bytes=4 * ways * 64, ways=ways) if ways else None,
         dimms_per_channel=dimms,
         ranks_per_dimm=ranks,

@@ -164,20 +164,28 @@ class Controller:
         return not (self.reads or self.writes or self.active)
 
     def request_refresh(self, cycle: int) -> None:
-        """Each rank is due once an interval, all together or spread evenly over it.
+        """Each rank is due once an interval.
 
-        By sets of banks, as many fall due in nREFI2 as there are sets. A rank that still waits when it is due again
-        does not wait in two places: it queues anew after its REFsb.
+        A rank that still waits to have a set refreshed when it is due again does not wait in two places: it queues
+        anew after its REFsb.
         """
-        timing, sets = self.device.spec.cycles, self.device.spec.organization.banks_per_group.value
-        interval = timing["nREFI2"] // sets if self.refresh == "same_bank" else timing["nREFI"]
-        ranks = len(self.device.ranks)
-        for rank in range(ranks if self.refresh != "off" else 0):
-            offset = interval if self.refresh == "simultaneous" else (rank + 1) * (interval // ranks)
-            if cycle >= offset and (cycle - offset) % interval == 0:
+        for rank in range(len(self.device.ranks) if self.refresh != "off" else 0):
+            since = cycle - self.first_due(rank, len(self.device.ranks))
+            if since >= 0 and since % self.interval() == 0:
                 self.owed[rank] += 1
                 if self.refresh != "same_bank" or rank not in self.refreshes:
                     self.refreshes.append(rank)
+
+    def interval(self) -> int:
+        """Clocks between two refreshes of a rank: by sets of banks, as many in nREFI2 as there are sets."""
+        timing, sets = self.device.spec.cycles, self.device.spec.organization.banks_per_group.value
+        return timing["nREFI2"] // sets if self.refresh == "same_bank" else timing["nREFI"]
+
+    def first_due(self, rank: int, ranks: int) -> int:
+        """First refresh of a rank: all together, or spread evenly over the interval."""
+        if self.refresh == "simultaneous":
+            return self.interval()
+        return (rank + 1) * (self.interval() // ranks)
 
     def legal(self, waiting: Waiting, name: str, cycle: int) -> bool:
         """Is the command this request needs allowed in this cycle?"""

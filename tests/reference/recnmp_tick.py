@@ -91,15 +91,11 @@ class RankDecoder(Controller):
         )
         super().__init__(Device(system.spec, 1), memory.policy, memory.refresh, window, 1, rules)
         self.offered: deque[tuple[int, Request, Packet]] = deque()
-        interval = system.spec.cycles["nREFI"]
-        staggered = memory.refresh == "staggered"
-        self.first_refresh = (rank + 1) * (interval // system.ranks_per_channel) if staggered else interval
+        self.place = rank, system.ranks_per_channel
 
-    def request_refresh(self, cycle: int) -> None:
-        """Every nREFI; a channel's ranks all together, or spread evenly over the interval."""
-        since = cycle - self.first_refresh
-        if self.refresh != "off" and since >= 0 and since % self.device.spec.cycles["nREFI"] == 0:
-            self.refreshes.append(0)
+    def first_due(self, rank: int, ranks: int) -> int:
+        """The rank is one of a channel's, with which it shares the interval."""
+        return super().first_due(*self.place)
 
     def offer(self, clock: int) -> None:
         """Take the oldest burst that has arrived, at most one a clock."""

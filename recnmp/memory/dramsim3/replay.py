@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.library.dram import ALL_BANK_COMMANDS, SAME_BANK_COMMANDS, DramSpec
 from recnmp.memory.commands import Commands
 from recnmp.memory.dramsim3 import _kernels as kernel
 from recnmp.memory.dramsim3.banks import _kernels as banks
@@ -110,7 +110,7 @@ def replay_dramsim3(
         else ()
     )
     totals = controllers.scalar[:, : banks.COUNTS].sum(axis=0)
-    counts = named_counts(totals)
+    counts = named_counts(np.insert(totals, len(ALL_BANK_COMMANDS), [0] * len(SAME_BANK_COMMANDS)))
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
     return Timeline(accepted, depart, work.done, int(work.done.max(initial=0)), counts, commands)
 
@@ -120,8 +120,8 @@ def _check(spec: DramSpec) -> None:
     if spec.bus_cycles.max() > 1:
         raise ConfigError(f"{spec.name}: policy dramsim3 has no rule for commands of several clocks")
     gaps = spec.gaps
-    for x, after in enumerate(COMMANDS):
-        for y, before in enumerate(COMMANDS):
+    for x, after in enumerate(ALL_BANK_COMMANDS):
+        for y, before in enumerate(ALL_BANK_COMMANDS):
             if "PREA" in (after, before):
                 continue  # never issued
             columns = x in _COLUMNS and y in _COLUMNS

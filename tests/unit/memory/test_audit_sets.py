@@ -2,16 +2,13 @@
 
 import numpy as np
 import pytest
-from builders import by_hand
+from builders import DDR4, DDR5, by_hand, spec_with
 from reference.frfcfs_tick import run
 
 from recnmp.errors import ConfigError
-from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 
-SPEC = load_standard("ddr4_2400")
-DDR5 = load_standard("ddr5_4800")
 SETS = DDR5.organization.banks_per_group.value
 OF_SET_2 = (10, "ACT", 0, 5, 2, 7)
 BROKEN_SETS = {
@@ -38,9 +35,9 @@ def test_a_bank_closed_with_its_set_is_closed_and_the_others_stay_open():
 
 def test_a_standard_without_them_knows_no_commands_to_sets():
     commands = by_hand((10, "REFsb", 0, -1, 2, -1))
-    assert audit(SPEC, 1, commands, refresh="off").by_rule == {"command exists": 1}
+    assert audit(DDR4, 1, commands, refresh="off").by_rule == {"command exists": 1}
     with pytest.raises(ConfigError, match="no same-bank refresh"):
-        audit(SPEC, 1, commands, refresh="same_bank")
+        audit(DDR4, 1, commands, refresh="same_bank")
 
 
 def refreshed_sets(ranks: int, rounds: int) -> Commands:
@@ -94,13 +91,6 @@ TIMINGS = ("nRFCsb", "nREFSBRD", "nRP", "nRRD_L", "nRAS", "nRTP", "nWR", "nPPD")
 OFTEN = {"nREFI2": 2000}
 
 
-def changed(**timings: int) -> DramSpec:
-    document = DDR5.model_dump()
-    for name, cycles in timings.items():
-        document["timings"][name]["value"] = cycles
-    return DramSpec.model_validate(document)
-
-
 def traffic(count: int, arrive: int) -> list[tuple[int, ...]]:
     """Requests (arrive, is_write, rank, bank_group, bank, row, column) to two sets of two bank groups."""
     rng = np.random.default_rng(3)
@@ -112,18 +102,18 @@ def traffic(count: int, arrive: int) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("name", TIMINGS)
 def test_every_timing_of_sets_one_clock_short_is_caught(name):
-    short = changed(**OFTEN, **{name: DDR5.cycles[name] - 1})
+    short = spec_with(DDR5, **OFTEN, **{name: DDR5.cycles[name] - 1})
     found = set()
     for arrive in (0, 30):
         commands = run(short, 2, traffic(900, arrive), refresh="same_bank").as_commands()
         assert commands.counts()["REFsb"] > 20
-        found |= set(audit(changed(**OFTEN), 2, commands, refresh="same_bank").by_rule)
+        found |= set(audit(spec_with(DDR5, **OFTEN), 2, commands, refresh="same_bank").by_rule)
     assert any(name in rule and "sb" in rule for rule in found)
 
 
 @pytest.mark.parametrize("block", [5, 100])
 def test_the_verdict_on_sets_does_not_depend_on_how_many_commands_are_judged_at_a_time(monkeypatch, block):
-    spec = changed(**OFTEN)
+    spec = spec_with(DDR5, **OFTEN)
     commands = run(spec, 2, traffic(300, 10), refresh="same_bank").as_commands()
     # Every 50th command lost leaves rows open, and closed, that should not be.
     kept = np.flatnonzero(np.arange(len(commands)) % 50 > 0)
@@ -135,7 +125,7 @@ def test_the_verdict_on_sets_does_not_depend_on_how_many_commands_are_judged_at_
 
 
 def test_the_twin_refreshes_sets_without_a_violation():
-    spec = changed(**OFTEN)
+    spec = spec_with(DDR5, **OFTEN)
     commands = run(spec, 2, traffic(900, 10), refresh="same_bank").as_commands()
     assert audit(spec, 2, commands, refresh="same_bank").first == ()
     assert commands.counts()["REF"] == 0

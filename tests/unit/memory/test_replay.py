@@ -4,7 +4,7 @@ from builders import DDR4, spec_with
 from reference.traffic import as_requests, size, traffic
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.library.dram import ALL_BANK_COMMANDS, COMMANDS, DramSpec
 from recnmp.memory.audit import audit
 from recnmp.memory.replay import ControllerOptions, make_rules, replay
 
@@ -105,7 +105,7 @@ def test_statistics_follow_from_counts_and_cycles():
     bursts = timeline.counts["RD"] + timeline.counts["WR"]
     assert statistics["cycles"] == timeline.cycles
     assert statistics["requests"] == 2 * len(STREAM)
-    assert statistics["commands"] == {name: timeline.counts[name] for name in COMMANDS}
+    assert statistics["commands"] == {name: timeline.counts[name] for name in ALL_BANK_COMMANDS}
     ns = timeline.cycles * 0.833
     assert statistics["gb_per_s"] == pytest.approx(bursts * 64 / ns)
     assert statistics["bus_utilization"] == pytest.approx(bursts * 4 / (2 * timeline.cycles))
