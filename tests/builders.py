@@ -9,6 +9,7 @@ from recnmp.library.dram import DramSpec, load_standard
 from recnmp.nmp.base import System
 from recnmp.placement.place import PlacedLookups, place
 from recnmp.trace.trace import POOLINGS, Calls, Table, Trace
+from recnmp.units import TableDtype
 
 DDR4 = load_standard("ddr4_2400")
 
@@ -23,8 +24,12 @@ def trace_of(
     pooling: str = "sum",
     weights: np.random.Generator | None = None,
     per_batch: int | None = None,
+    dtypes: Sequence[TableDtype] = ("fp32",),
 ) -> Trace:
-    """Build a trace of ``tables`` (entries, dim) and ``calls`` (table, bags), ``per_batch`` calls a batch."""
+    """Build a trace of ``tables`` (entries, dim) and ``calls`` (table, bags), ``per_batch`` calls a batch.
+
+    Tables are of ``dtypes`` in turn.
+    """
     bags = [len(call_bags) for _, call_bags in calls]
     lengths = [len(bag) for _, call_bags in calls for bag in call_bags]
     entry = np.array([e for _, call_bags in calls for bag in call_bags for e in bag], np.uint32)
@@ -35,7 +40,10 @@ def trace_of(
         bag=np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths),
         entry=entry,
         weight=weight,
-        tables=tuple(Table(f"table{t}", entries, dim) for t, (entries, dim) in enumerate(tables)),
+        tables=tuple(
+            Table(f"table{t}", entries, dim, dtypes[t % len(dtypes)])
+            for t, (entries, dim) in enumerate(tables)
+        ),
         calls=Calls(
             table=of_call,
             first_bag=np.cumsum(bags) - bags,
