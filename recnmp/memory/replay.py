@@ -31,6 +31,7 @@ __all__ = [
     "make_rules",
     "make_work",
     "named_counts",
+    "rank_activity",
     "replay",
     "timeline",
     "totals",
@@ -243,11 +244,11 @@ def timeline(
     done = work.served[:, kernel.DONE_AT]
     counts = named_counts(totals(controllers))
     cycles = int(done.max(initial=0))
-    activity = tuple(_activity(state, cycles) for state in controllers.rank)
+    activity = tuple(rank_activity(state, cycles) for state in controllers.rank)
     return Timeline(work.accepted, work.depart, done, cycles, counts, commands, activity)
 
 
-def _activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
+def rank_activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
     """Return what the ranks of one controller did, from their rows of ``Controller.rank``."""
     commands = (kernel.ACT, kernel.RD, kernel.WR, kernel.REF)
     issued = [rank[:, kernel.ISSUED + command] for command in commands]
