@@ -92,9 +92,9 @@ def system_of(
     return System(spec, MemoryConfig.model_validate(memory), CachesConfig(rank=rank_cache, llc=llc))
 
 
-def placed_on(system: System, trace: Trace, **placement: object) -> PlacedLookups:
-    """Place a trace on a system; keywords as in the ``placement`` section of a configuration."""
-    return place(trace, system.memory, system.spec, PlacementConfig.model_validate(placement))
+def placed_on(system: System, trace: Trace, whole: Trace | None = None, **placement: object) -> PlacedLookups:
+    """Place a trace, a part of ``whole``, on a system; keywords as in the ``placement`` section."""
+    return place(trace, system.memory, system.spec, PlacementConfig.model_validate(placement), whole)
 
 
 def spec_with(**cycles: int) -> DramSpec:
