@@ -172,8 +172,8 @@ def make_controllers(
 
 def _tickets(slots: int) -> int:
     """Return how many tickets a controller deals out in turn: so many that dealing anew costs little."""
-    tickets = max(2048, 8 * slots)
-    if tickets > kernel.TICKET_MASK + 1:
+    tickets = max(2048, 4 * slots)
+    if tickets > kernel.MAX_TICKETS:
         raise ConfigError(f"a controller with {slots} queue entries and banks is beyond the engine's tickets")
     return tickets
 
@@ -225,8 +225,11 @@ def replay(
             raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
         return log
 
-    with ThreadPoolExecutor(requests.controllers) as pool:
-        logs = list(pool.map(run, range(requests.controllers)))
+    if requests.controllers == 1:
+        logs = [run(0)]  # a thread costs as much as thousands of requests
+    else:
+        with ThreadPoolExecutor(requests.controllers) as pool:
+            logs = list(pool.map(run, range(requests.controllers)))
     commands = (
         tuple(
             Commands.of_log(log[: controllers.scalar[u, kernel.LOGGED]], spec) for u, log in enumerate(logs)
