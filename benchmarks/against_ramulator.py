@@ -19,7 +19,7 @@ from measuring import cpu_seconds, machine
 from recnmp.memory.formats import MemoryTrace
 from recnmp.memory.peer import peer_command, run_ramulator
 from recnmp.memory.replay import replay
-from recnmp.memory.run import Setup, make_requests
+from recnmp.memory.setup import Setup, make_requests
 from recnmp.placement.place import make_mapping
 
 RANKS = (1, 2, 4, 8)

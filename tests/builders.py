@@ -10,6 +10,7 @@ from recnmp.memory.commands import Commands
 from recnmp.nmp.base import System
 from recnmp.placement.place import PlacedLookups, place
 from recnmp.trace.trace import POOLINGS, Calls, Table, Trace
+from recnmp.units import TableDtype
 
 DDR4 = load_standard("ddr4_2400")
 DDR5 = load_standard("ddr5_4800")
@@ -25,8 +26,12 @@ def trace_of(
     pooling: str = "sum",
     weights: np.random.Generator | None = None,
     per_batch: int | None = None,
+    dtypes: Sequence[TableDtype] = ("fp32",),
 ) -> Trace:
-    """Build a trace of ``tables`` (entries, dim) and ``calls`` (table, bags), ``per_batch`` calls a batch."""
+    """Build a trace of ``tables`` (entries, dim) and ``calls`` (table, bags), ``per_batch`` calls a batch.
+
+    Tables are of ``dtypes`` in turn.
+    """
     bags = [len(call_bags) for _, call_bags in calls]
     lengths = [len(bag) for _, call_bags in calls for bag in call_bags]
     entry = np.array([e for _, call_bags in calls for bag in call_bags for e in bag], np.uint32)
@@ -37,7 +42,10 @@ def trace_of(
         bag=np.repeat(np.arange(len(lengths), dtype=np.uint32), lengths),
         entry=entry,
         weight=weight,
-        tables=tuple(Table(f"table{t}", entries, dim) for t, (entries, dim) in enumerate(tables)),
+        tables=tuple(
+            Table(f"table{t}", entries, dim, dtypes[t % len(dtypes)])
+            for t, (entries, dim) in enumerate(tables)
+        ),
         calls=Calls(
             table=of_call,
             first_bag=np.cumsum(bags) - bags,
@@ -86,9 +94,9 @@ def system_of(
     return System(spec, MemoryConfig.model_validate(memory), CachesConfig(rank=rank_cache, llc=llc))
 
 
-def placed_on(system: System, trace: Trace, **placement: object) -> PlacedLookups:
-    """Place a trace on a system; keywords as in the ``placement`` section of a configuration."""
-    return place(trace, system.memory, system.spec, PlacementConfig.model_validate(placement))
+def placed_on(system: System, trace: Trace, whole: Trace | None = None, **placement: object) -> PlacedLookups:
+    """Place a trace, a part of ``whole``, on a system; keywords as in the ``placement`` section."""
+    return place(trace, system.memory, system.spec, PlacementConfig.model_validate(placement), whole)
 
 
 def spec_with(spec: DramSpec = DDR4, **cycles: int) -> DramSpec:

@@ -95,6 +95,9 @@ def memory() -> None:
 )
 @click.option("--commands", type=FILE, metavar="F.csv", help="Write every DRAM command.")
 @click.option("--requests", type=FILE, metavar="F.csv", help="Write when each request was accepted and done.")
+@click.option(
+    "--csv", "table", type=FILE, metavar="F.csv", help="Write the figures, a line of names and one of values."
+)
 @json_option
 def replay(
     trace: Path,
@@ -103,6 +106,7 @@ def replay(
     judge: bool,
     commands: Path | None,
     requests: Path | None,
+    table: Path | None,
     as_json: bool,
     **setup: Any,
 ) -> None:
@@ -111,16 +115,20 @@ def replay(
     Formats, plain or gzip: ramulator ('LD 0x40', 'R 0,1,2,3,100,32' or '0x40 R' lines, offered as fast as they
     are accepted, one per clock), dramsim3 ('0x40 READ 30': not before clock 30 of this memory) and recnmp (an
     embedding trace, its tables in random pages).
+
+    The trace may be of any length, memory does not grow with it (policy dramsim3 holds it whole). Logs wait beside
+    the files they go to until the run is over.
     """
-    from recnmp.memory.logs import write_commands, write_requests
-    from recnmp.memory.run import Setup, replay_trace
+    from recnmp.memory.logs import write_figures
+    from recnmp.memory.run import replay_trace
+    from recnmp.memory.setup import Setup
     from recnmp.report.memory import replay_lines
 
-    done = replay_trace(trace, kind, Setup(**setup), limit=limit, judge=judge, record=commands is not None)
-    if commands is not None:
-        write_commands(done, commands)
-    if requests is not None:
-        write_requests(done, requests)
+    done = replay_trace(
+        trace, kind, Setup(**setup), limit=limit, judge=judge, commands=commands, requests=requests
+    )
+    if table is not None:
+        write_figures(done.document, table)
     _print(done.document, replay_lines, as_json)
     if done.document["audit_violations"]:
         raise RecnmpError(
@@ -153,7 +161,7 @@ def compare(trace: Path, ramulator: Path, kind: str, limit: int | None, as_json:
     other.
     """
     from recnmp.memory.peer import compare as run
-    from recnmp.memory.run import Setup
+    from recnmp.memory.setup import Setup
     from recnmp.report.memory import comparison_lines
 
     _print(run(trace, kind, Setup(**setup), ramulator, limit=limit), comparison_lines, as_json)
@@ -191,7 +199,7 @@ def curve(
     Requests come open loop with exponential gaps. What the standard's own numbers promise is printed beside.
     """
     from recnmp.memory.curve import measure_curve, write_curve
-    from recnmp.memory.run import Setup
+    from recnmp.memory.setup import Setup
     from recnmp.report.memory import curve_lines
 
     if figure is not None:

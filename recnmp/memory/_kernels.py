@@ -6,7 +6,7 @@ that wakes up every clock would make: between two events (a command, an arrival,
 candidate's earliest legal clock is constant, so the engine jumps to the next event and decides there.
 
 Every lane (bank) offers at most two candidates: a column command and a row command. A candidate's key packs
-`wait | class | ticket`, so one minimum over the lanes yields the next command: what is ready first goes first,
+`wait | class | ticket | kind`, so one minimum over the lanes yields the next command: what is ready first goes first,
 requests whose row was opened for them before all others, then the oldest.
 
 What is looked at for every lane at once is 32 bits wide, which doubles the lanes of a vector instruction: times
@@ -56,10 +56,17 @@ COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1
 
-# a key has 31 bits, wait | class | ticket; tickets are dealt out in the order of arrival
+# a key has 31 bits, wait | class | ticket | kind; tickets are dealt out in the order of arrival
 WAIT_SHIFT = 19
 QUEUED = 1 << 18  # class bit: below every request whose row was opened for it
-TICKET_MASK = QUEUED - 1
+TICKET_SHIFT = 2
+MAX_TICKETS = QUEUED >> TICKET_SHIFT
+TO_READ_OR_WRITE, TO_OPEN, TO_CLOSE = (
+    0,
+    1,
+    2,
+)  # kinds: what the candidate is, known before its request is looked up
+KINDS = 3
 NO_KEY = (1 << 31) - 1
 LONGEST_WAIT = (NO_KEY >> WAIT_SHIFT) - 1
 REBASE_AFTER = 1 << 29
@@ -187,6 +194,12 @@ def _is_held(rules, c, lane):
 
 
 @inlined
+def _queued(c, slot, kind):
+    """Return the key of a queued request that is a candidate for a command of ``kind``, but for its wait."""
+    return QUEUED | (c.slot[slot, TICKET] << TICKET_SHIFT) | kind
+
+
+@inlined
 def _is_capped(rules, c, lane):
     return c.lane[lane, ROW] >= 0 and c.lane[lane, SERVED] >= rules.hit_cap
 
@@ -198,13 +211,13 @@ def _find_capped(rules, c, lane):
     for q in range(1 + rules.has_writes):
         hit, slot = NO_KEY, c.lane[lane, HEAD + q]
         if slot >= 0 and c.slot[slot, SLOT_ROW] == row:
-            hit = QUEUED | c.slot[slot, TICKET]
+            hit = _queued(c, slot, TO_READ_OR_WRITE)
         while slot >= 0 and c.slot[slot, SLOT_ROW] == row:
             slot = c.slot[slot, NEXT_SLOT]
         if c.lane[lane, OPENED] < 0 or c.key[COLUMN_KEY + q, lane] >= QUEUED:
             c.key[COLUMN_KEY + q, lane] = hit
         blocked = slot < 0 or c.lane[lane, OPENED] >= 0
-        c.key[ROW_KEY + q, lane] = NO_KEY if blocked else QUEUED | c.slot[slot, TICKET]
+        c.key[ROW_KEY + q, lane] = NO_KEY if blocked else _queued(c, slot, TO_CLOSE)
 
 
 @inlined
@@ -217,23 +230,23 @@ def _find_candidates(rules, c, lane):
         slot = -1 if held else c.lane[lane, HEAD + q]
         if row < 0:
             if slot >= 0:
-                conflict = QUEUED | c.slot[slot, TICKET]
+                conflict = _queued(c, slot, TO_OPEN)
         elif opened >= 0:
             # the row stays open for that request, which comes before all hits
             if c.key[COLUMN_KEY + q, lane] < QUEUED:
-                hit = c.slot[opened, TICKET]
+                hit = c.slot[opened, TICKET] << TICKET_SHIFT
                 slot = -1
             while slot >= 0 and c.slot[slot, SLOT_ROW] != row:
                 slot = c.slot[slot, NEXT_SLOT]
             if slot >= 0:
-                hit = QUEUED | c.slot[slot, TICKET]
+                hit = _queued(c, slot, TO_READ_OR_WRITE)
         else:
             while slot >= 0 and (hit == NO_KEY or conflict == NO_KEY):
                 if c.slot[slot, SLOT_ROW] == row:
                     if hit == NO_KEY:
-                        hit = QUEUED | c.slot[slot, TICKET]
+                        hit = _queued(c, slot, TO_READ_OR_WRITE)
                 elif conflict == NO_KEY:
-                    conflict = QUEUED | c.slot[slot, TICKET]
+                    conflict = _queued(c, slot, TO_CLOSE)
                 slot = c.slot[slot, NEXT_SLOT]
             if rules.protect_hits and hit < conflict:
                 conflict = NO_KEY
@@ -267,7 +280,7 @@ def _find_next_hit(rules, c, lane, q, slot):
         row = c.lane[lane, ROW]
         while slot >= 0 and c.slot[slot, SLOT_ROW] != row:
             slot = c.slot[slot, NEXT_SLOT]
-        c.key[COLUMN_KEY + q, lane] = NO_KEY if slot < 0 else QUEUED | c.slot[slot, TICKET]
+        c.key[COLUMN_KEY + q, lane] = NO_KEY if slot < 0 else _queued(c, slot, TO_READ_OR_WRITE)
 
 
 @inlined
@@ -299,11 +312,11 @@ def _enqueue(rules, c, w, i, q):
         _find_capped(rules, c, lane)
     elif row == asked:
         if c.key[COLUMN_KEY + q, lane] == NO_KEY:
-            c.key[COLUMN_KEY + q, lane] = QUEUED | ticket
+            c.key[COLUMN_KEY + q, lane] = _queued(c, slot, TO_READ_OR_WRITE)
     elif c.key[ROW_KEY + q, lane] == NO_KEY and c.lane[lane, OPENED] < 0:
         protected = rules.protect_hits and row >= 0 and c.key[COLUMN_KEY + q, lane] != NO_KEY
         if not protected:
-            c.key[ROW_KEY + q, lane] = QUEUED | ticket
+            c.key[ROW_KEY + q, lane] = _queued(c, slot, TO_OPEN if row < 0 else TO_CLOSE)
 
 
 @inlined
@@ -446,14 +459,17 @@ def _close(rules, c, log, lane, i, t):
 
 
 @inlined
-def _issue_row(rules, c, w, log, slot, t):
-    """Issue the ACT or PRE that a queued request needs at label ``t``."""
+def _issue_pre(rules, c, log, slot, t):
+    """Issue the PRE that a queued request needs at label ``t``."""
+    if c.slot[slot, FIRST] < 0:
+        c.slot[slot, FIRST] = CONFLICTS
+    _close(rules, c, log, c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST], t)
+
+
+@inlined
+def _issue_act(rules, c, w, log, slot, t):
+    """Issue the ACT that a queued request needs at label ``t``."""
     lane, i = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST]
-    if c.lane[lane, ROW] >= 0:
-        if c.slot[slot, FIRST] < 0:
-            c.slot[slot, FIRST] = CONFLICTS
-        _close(rules, c, log, lane, i, t)
-        return
     rank, row, t_since = c.lane[lane, LANE_RANK], c.slot[slot, SLOT_ROW], _since(c, t)
     base = rank * rules.banks
     bank = lane - base
@@ -472,7 +488,7 @@ def _issue_row(rules, c, w, log, slot, t):
     c.rank[rank, OPEN_BANKS] += 1
     c.rank[rank, OPENED_BANKS] += 1
     c.scalar[IN_FLIGHT] += 1
-    c.key[COLUMN_KEY + write, lane] = ticket
+    c.key[COLUMN_KEY + write, lane] = ticket << TICKET_SHIFT
     if rules.has_writes:
         c.key[COLUMN_KEY + 1 - write, lane] = NO_KEY
         _find_candidates(rules, c, lane)
@@ -486,12 +502,15 @@ def _issue_row(rules, c, w, log, slot, t):
     _later(c.at, PRE, lane, t_since + rules.own[ACT, PRE])
     c.at[ROW_AT, lane] = c.at[PRE, lane]
     c.at[CLOSED, lane] = FLOOR - REBASE_AFTER
-    own = c.at[:, base : base + rules.banks]
+    end = base + rules.banks
+    act_at, row_at, closed = c.at[ACT, base:end], c.at[ROW_AT, base:end], c.at[CLOSED, base:end]
     gap = rules.wide[ACT, ACT, bank]
-    for j in range(rules.banks):
-        at = max(own[ACT, j], max(window, np.int32(t_since + gap[j])))
-        own[ACT, j] = at
-        own[ROW_AT, j] = max(own[ROW_AT, j], np.int32(at + own[CLOSED, j]))
+    for j in range(len(act_at)):
+        act_at[j] = max(act_at[j], max(window, np.int32(t_since + gap[j])))
+    for j in range(
+        len(act_at)
+    ):  # a loop of its own: with two stores in one, its vectors are too long for a rank
+        row_at[j] = max(row_at[j], np.int32(act_at[j] + closed[j]))
     _later(c.at, RD, lane, t_since + rules.own[ACT, RD])
     _later(c.at, WR, lane, t_since + rules.own[ACT, WR])
     c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[ACT, PREA])
@@ -507,7 +526,7 @@ def _space_columns(rules, c, rank, bank, command, t_since):
     for y in range(RD, RD + 1 + rules.has_writes):
         own = c.at[y, base : base + rules.banks]
         gap = rules.wide[command, y, bank]
-        for j in range(rules.banks):
+        for j in range(len(own)):
             own[j] = max(own[j], np.int32(t_since + gap[j]))
         elsewhere = np.int32(t_since + rules.other[command, y])
         below, above = c.at[y, :base], c.at[y, base + rules.banks :]
@@ -819,10 +838,13 @@ def advance(rules, controllers, w, log, u, visible, group):
                 _refresh_head(rules, c, log, head, True)
             s[NOW] = head + 1
         else:
-            slot = c.ticket[best & TICKET_MASK]
-            if (best & QUEUED) and c.lane[c.slot[slot, SLOT_LANE], ROW] != c.slot[slot, SLOT_ROW]:
-                _issue_row(rules, c, w, log, slot, at)
-            else:
+            slot = c.ticket[(best & (QUEUED - 1)) >> TICKET_SHIFT]
+            kind = best & KINDS
+            if kind == TO_READ_OR_WRITE:
                 _issue_column(rules, c, w, log, u, slot, at)
+            elif kind == TO_OPEN:
+                _issue_act(rules, c, w, log, slot, at)
+            else:
+                _issue_pre(rules, c, log, slot, at)
             s[NOW] = at + 1
     return DONE

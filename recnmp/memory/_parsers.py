@@ -18,6 +18,8 @@ SHAPES = {
     "address_first": "an address and R or W: '0x12345680 R'",
     "dramsim3": "hexadecimal address, READ or WRITE, clock: '0x2000D5C0 READ 30'",
 }
+WRITE_MARKS = {"ramulator": (b"ST", b"W"), "dramsim3": (b"W", b"w", b"BOFF")}
+"""What a text has in it if one of its lines is a write, by format; no read has."""
 _WRITES, _READS = ("WRITE", "write", "P_MEM_WR", "BOFF"), ("READ", "read", "P_MEM_RD", "P_FETCH")
 
 

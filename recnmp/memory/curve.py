@@ -19,7 +19,7 @@ from recnmp.errors import ConfigError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.formats import MemoryTrace
 from recnmp.memory.replay import Timeline
-from recnmp.memory.run import Setup, make_requests
+from recnmp.memory.setup import Setup, make_requests
 from recnmp.placement.place import make_mapping
 from recnmp.units import cycles_to_ns, gb_per_s
 
@@ -56,17 +56,8 @@ def measure_curve(
             offered = share * most
             measured.append({"traffic": traffic, "offered_gb_per_s": offered})
             measured[-1] |= _run(setup, traffic, read_share, offered, seed)
-    return {
-        "standard": setup.standard,
-        "ranks": setup.ranks,
-        "policy": setup.policy,
-        "refresh": setup.refresh,
-        "read_queue": setup.read_queue,
-        "write_queue": setup.write_queue,
-        "page_policy": setup.page_policy,
-        "row_hit_cap": setup.row_hit_cap,
-        "forward_writes": setup.forward_writes,
-        "merge_reads": setup.merge_reads,
+    return setup.described | {
+        "mapping": STREAM_MAPPING,
         "read_share": read_share,
         "requests_per_point": REQUESTS,
         "stream_mapping": STREAM_MAPPING,

@@ -10,13 +10,15 @@ own, it is part of its ACT. A refreshing rank stands by with all banks closed, a
 IDD5B - IDD3N over nRFC.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import DramSpec
-from recnmp.library.energy import IddCurrents, OperationCosts
+from recnmp.library.energy import IddCurrents, OperationCosts, currents_of
 from recnmp.memory.activity import Floats, RankActivity
 
 
@@ -117,6 +119,40 @@ def idd_energy(activity: RankActivity, idd: IddCurrents, spec: DramSpec) -> Dram
         background_active_pj_per_rank=activity.active_cycles * clock_ns * each.background_active_mw_per_rank,
         background_idle_pj_per_rank=activity.idle_cycles * clock_ns * each.background_idle_mw_per_rank,
     )
+
+
+COVERED = "the DRAM devices' supply VDD; not their I/O drivers, termination, VPP, nor the controllers"
+"""What ``energy_section`` counts."""
+
+
+def energy_section(
+    standard: str, spec: DramSpec, activity: Sequence[RankActivity]
+) -> tuple[dict[str, Any] | None, str | None]:
+    """Return what the ranks of U channels drew as plain JSON data, or None and the reason why that is not known.
+
+    Every part and the total are there over ``all_ranks`` and ``per_rank``, the latter as lists by channel of
+    lists by rank. ``activity`` are the channels' ranks over the same clocks.
+    """
+    try:
+        idd = currents_of(standard)
+        whole = [
+            np.concatenate([getattr(one, field.name) for one in activity])
+            for field in fields(activity[0])[1:]
+        ]
+        energy = idd_energy(RankActivity(activity[0].cycles, *whole), idd, spec)
+    except ConfigError as error:
+        return None, str(error).removeprefix("energy: ")
+    ns, total = energy.elapsed_ns, energy.total_pj_per_rank
+    per_rank = {field.name: getattr(energy, field.name) for field in fields(energy)[1:]}
+    per_rank |= {
+        "total_pj_per_rank": total,
+        "mean_power_mw_per_rank": total / ns if ns else np.zeros_like(total),
+    }
+    section = {"currents": idd.name, "covers": COVERED, "elapsed_ns": ns}
+    section |= {f"{name}_all_ranks": value for name, value in energy.parts_pj.items()}
+    section |= {"total_pj_all_ranks": energy.total_pj, "mean_power_mw_all_ranks": energy.mean_power_mw}
+    channels = len(activity)
+    return section | {name: values.reshape(channels, -1).tolist() for name, values in per_rank.items()}, None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ Not read: SimpleO3 instruction traces, which need a processor model.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,16 @@ from numpy.typing import NDArray
 from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec
-from recnmp.memory._parsers import FIELD_WORDS, PARSERS, SHAPES, Parsed, Problem, shape_of
+from recnmp.memory._parsers import FIELD_WORDS, PARSERS, SHAPES, WRITE_MARKS, Parsed, Problem, shape_of
 from recnmp.memory._text import Lines, line_of, read_blocks, split_lines
 from recnmp.placement.mapping import FIELDS, Mapping, Sizes
 from recnmp.placement.place import make_mapping, place
-from recnmp.trace.storage import load_trace
+from recnmp.trace.storage import iter_chunks, read_header
+from recnmp.trace.trace import Trace
 
 FORMATS = ("ramulator", "dramsim3", "recnmp")
+LOOKUPS = 1 << 16
+"""Lookups of an embedding trace that are placed at a time."""
 
 
 @dataclass(frozen=True)
@@ -60,33 +63,84 @@ class MemoryTrace:
 def read_memory_trace(
     path: Path, kind: str, spec: DramSpec, memory: MemoryConfig, limit: int | None = None
 ) -> MemoryTrace:
-    """Read the first ``limit`` requests (all when None) of a trace of format ``kind``, one of ``FORMATS``.
+    """Return the first ``limit`` requests (all when None) of a trace at once; raises as ``read_chunks`` does."""
+    parts = list(read_chunks(path, kind, spec, memory, limit))
+    names = [field.name for field in fields(MemoryTrace)]
+    return MemoryTrace(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    Addresses are split by ``memory.mapping``. Raises ConfigError, with the line where there is one, for a file
-    that is missing, damaged, empty or not of this format, and for requests outside the memory.
+
+def read_chunks(
+    path: Path, kind: str, spec: DramSpec, memory: MemoryConfig, limit: int | None = None
+) -> Iterator[MemoryTrace]:
+    """Yield the first ``limit`` requests (all when None) of a trace of format ``kind``, one of ``FORMATS``.
+
+    They come in pieces of about a megabyte of text, or ``LOOKUPS`` lookups, so memory does not grow with the
+    trace (but for the list of operator calls of an embedding trace). Addresses are split by ``memory.mapping``.
+
+    Raises ConfigError, with the line where there is one, for a file that is missing, damaged, empty or not of
+    this format, and for requests outside the memory.
     """
-    if kind not in FORMATS:
-        raise ConfigError(f"format {kind!r} is not one of {', '.join(FORMATS)}")
+    _check(kind)
     mapping = make_mapping(memory, spec)
     if kind == "recnmp":
-        return _read_lookups(path, spec, memory, limit)
-    parts = list(_read_text(path, kind, spec, mapping, limit))
-    if not parts:
+        parts = _read_lookups(path, spec, memory, limit)
+    else:
+        parts = _read_text(path, kind, spec, mapping, limit)
+    arrived = -1
+    for part in parts:
+        arrive = np.maximum.accumulate(np.maximum(part.arrive, arrived))
+        arrived = int(arrive[-1])
+        yield replace(part, arrive=arrive)
+    if arrived < 0:
         raise ConfigError(f"{path}: the trace has no requests")
-    columns = zip(*((p.arrive, p.channel, p.lane, p.row, p.column, p.write) for p in parts), strict=True)
-    arrive, *rest = (np.concatenate(column) for column in columns)
-    return MemoryTrace(np.maximum.accumulate(arrive), *rest)
 
 
-def _read_lookups(path: Path, spec: DramSpec, memory: MemoryConfig, limit: int | None) -> MemoryTrace:
-    placed = place(load_trace(path), memory, spec, PlacementConfig())
-    n = min(placed.bursts, limit or placed.bursts)
-    if not n:
-        raise ConfigError(f"{path}: the trace has no requests")
-    lane = placed.rank[:n] * spec.banks_per_rank + placed.flat_bank[:n]
-    nothing = np.zeros(n, np.int64)
-    row, column = placed.row[:n], placed.column[:n]
-    return MemoryTrace(nothing, placed.channel[:n], lane, row, column, nothing.astype(np.uint8))
+def may_write(path: Path, kind: str, limit: int | None = None) -> bool:
+    """Tell whether one of the first ``limit`` requests (all when None) may be a write, by the letters of the text.
+
+    False is certain. A wrong line may look like a write, as may one a little beyond the limit. Raises
+    ConfigError for a file that is missing or damaged.
+    """
+    _check(kind)
+    if kind == "recnmp":
+        return False
+    left = limit
+    for _, block in read_blocks(path):
+        if any(word in block for word in WRITE_MARKS[kind]):
+            return True
+        if left is not None:
+            left -= sum(bool(line.strip()) for line in block.split(b"\n"))
+            if left <= 0:
+                break
+    return False
+
+
+def _check(kind: str) -> None:
+    if kind not in FORMATS:
+        raise ConfigError(f"format {kind!r} is not one of {', '.join(FORMATS)}")
+
+
+def _read_lookups(
+    path: Path, spec: DramSpec, memory: MemoryConfig, limit: int | None
+) -> Iterator[MemoryTrace]:
+    header = read_header(path)
+    left = limit
+    for lookups in iter_chunks(path, LOOKUPS):
+        if not len(lookups.bag):
+            continue
+        first, last = np.searchsorted(header.calls.first_bag, lookups.bag[[0, -1]], "right")
+        calls = header.calls[first - 1 : last]
+        trace = Trace(lookups.table, lookups.bag, lookups.entry, None, header.tables, calls)
+        placed = place(trace, memory, spec, PlacementConfig())
+        n = placed.bursts if left is None else min(left, placed.bursts)
+        lane = placed.rank[:n] * spec.banks_per_rank + placed.flat_bank[:n]
+        nothing = np.zeros(n, np.int64)
+        row, column = placed.row[:n], placed.column[:n]
+        yield MemoryTrace(nothing, placed.channel[:n], lane, row, column, nothing.astype(np.uint8))
+        if left is not None:
+            left -= n
+            if left == 0:
+                return
 
 
 def _read_text(

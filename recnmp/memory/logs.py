@@ -1,57 +1,127 @@
-"""Command and request logs of a replay as CSV, in the trace's own numbering."""
+"""Command and request logs of a replay as CSV, in the trace's own numbering, and its figures as one line.
 
+Requests leave out of order, and channels run ahead of each other, so logs wait on disk until the run is over.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import csv
+from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
 
 from recnmp.library.dram import COMMANDS
-from recnmp.memory.run import Replayed
+from recnmp.memory.commands import Commands
+from recnmp.memory.spool import Spool, merged
+
+_COMMAND = [
+    ("cycle", "<i8"),
+    ("command", "i1"),
+    *((name, "<i2") for name in ("rank", "bank_group", "bank")),
+    *((name, "<i4") for name in ("row", "column")),
+    ("request", "<i8"),
+]
+_REQUEST = [("accepted", "<i8"), ("depart", "<i8")]
 
 
-def write_commands(replayed: Replayed, path: Path) -> None:
-    """Write every command in the order of issue, by channel within a clock.
+class CommandLog:
+    """Every command of a run, for a CSV file at ``path``; raises OSError where that cannot be."""
 
-    Columns ``cycle,cmd,rank,bankgroup,bank,row,col,req``, then ``channel`` where there are several; -1 = not
-    applicable; ``req`` is the request that the command serves, counted from 0 in the trace.
-    """
-    timeline = replayed.timeline
-    names = ("cycle", "command", "rank", "bank_group", "bank", "row", "column", "request")
-    columns = {name: np.concatenate([getattr(c, name) for c in timeline.commands]) for name in names}
-    channel = np.repeat(np.arange(len(timeline.commands)), [len(c) for c in timeline.commands])
-    by_time = np.argsort(columns["cycle"], kind="stable")
-    request = columns["request"][by_time]
-    columns = {name: values[by_time] for name, values in columns.items()}
-    kind = pa.DictionaryArray.from_arrays(pa.array(columns["command"]), pa.array(COMMANDS)).cast(pa.string())
-    table = {
-        "cycle": columns["cycle"],
-        "cmd": kind,
-        "rank": columns["rank"],
-        "bankgroup": columns["bank_group"],
-        "bank": columns["bank"],
-        "row": columns["row"],
-        "col": columns["column"],
-        "req": np.where(request < 0, -1, replayed.order[np.maximum(request, 0)]),
-    }
-    if len(timeline.commands) > 1:
-        table["channel"] = channel[by_time]
-    _write(table, path)
+    def __init__(self, path: Path, channels: int) -> None:
+        self._path = path
+        self._spools = [Spool(path.absolute().parent, _COMMAND) for _ in range(channels)]
 
+    def add(self, channel: int, commands: Commands) -> None:
+        """Keep the next commands of a channel."""
+        rows = np.empty(len(commands), _COMMAND)
+        for field in fields(Commands):
+            rows[field.name] = getattr(commands, field.name)
+        self._spools[channel].append(rows)
 
-def write_requests(replayed: Replayed, path: Path) -> None:
-    """Write every request in the order of the trace, columns ``req,is_write,arrive,depart``.
+    def write(self) -> None:
+        """Write every command in the order of issue, by channel within a clock.
 
-    ``arrive`` is the clock of acceptance, ``depart`` that of the last data beat, -1 for writes.
-    """
-    accepted, depart = np.empty((2, len(replayed.order)), np.int64)
-    accepted[replayed.order] = replayed.timeline.accepted
-    depart[replayed.order] = replayed.timeline.depart
-    number = np.arange(len(replayed.order))
-    _write({"req": number, "is_write": replayed.trace.write, "arrive": accepted, "depart": depart}, path)
+        Columns ``cycle,cmd,rank,bankgroup,bank,row,col,req``, then ``channel`` where there are several; -1 = not
+        applicable; ``req`` is the request that the command serves, counted from 0 in the trace.
+        """
+        names = ["cycle", "cmd", "rank", "bankgroup", "bank", "row", "col", "req"]
+        several = len(self._spools) > 1
+        _write(self._path, names + ["channel"] * several, self._columns(several))
+        for spool in self._spools:
+            spool.close()
+
+    def _columns(self, several: bool) -> Iterator[list[Any]]:
+        for rows, channel in merged(self._spools, "cycle"):
+            codes = pa.array(np.ascontiguousarray(rows["command"]))
+            kind = pa.DictionaryArray.from_arrays(codes, pa.array(COMMANDS)).cast(pa.string())
+            rest = [np.ascontiguousarray(rows[name]) for name, _ in _COMMAND[2:]]
+            yield [np.ascontiguousarray(rows["cycle"]), kind, *rest, *([channel] if several else [])]
 
 
-def _write(columns: dict[str, object], path: Path) -> None:
+class RequestLog:
+    """When every request of a run entered and departed, for a CSV file at ``path``; raises OSError likewise."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._spool = Spool(path.absolute().parent, _REQUEST)
+
+    def add(self, number: NDArray[np.int64], accepted: NDArray[np.int64], depart: NDArray[np.int64]) -> None:
+        """Keep requests by their number in the trace."""
+        rows = np.empty(len(number), _REQUEST)
+        rows["accepted"], rows["depart"] = accepted, depart
+        self._spool.put(number, rows)
+
+    def write(self) -> None:
+        """Write every request in the order of the trace, columns ``req,is_write,arrive,depart``.
+
+        ``arrive`` is the clock of acceptance, ``depart`` that of the last data beat, -1 for writes.
+        """
+        _write(self._path, ["req", "is_write", "arrive", "depart"], self._columns())
+        self._spool.close()
+
+    def _columns(self) -> Iterator[list[Any]]:
+        first = 0
+        for rows in self._spool.blocks():
+            accepted, depart = (np.ascontiguousarray(rows[name]) for name, _ in _REQUEST)
+            yield [np.arange(first, first + len(rows)), (depart < 0).astype(np.uint8), accepted, depart]
+            first += len(rows)
+
+
+def _write(path: Path, names: list[str], blocks: Iterable[list[Any]]) -> None:
+    options = arrow_csv.WriteOptions(include_header=False, quoting_style="none")
     with path.open("wb") as file:
-        file.write(f"{','.join(columns)}\n".encode())
-        csv.write_csv(pa.table(columns), file, csv.WriteOptions(include_header=False, quoting_style="none"))
+        file.write(f"{','.join(names)}\n".encode())
+        for columns in blocks:
+            _write_block(dict(zip(names, columns, strict=True)), file, options)
+
+
+def _write_block(columns: dict[str, Any], file: BinaryIO, options: arrow_csv.WriteOptions) -> None:
+    arrow_csv.write_csv(pa.table(columns), file, options)
+
+
+def write_figures(document: Mapping[str, Any], path: Path) -> None:
+    """Write the figures of a run as CSV: a line of names and a line of values, empty where there is none.
+
+    Names are those of the JSON document, joined by dots, with the places of a list in brackets:
+    ``commands.ACT``, ``energy.read_pj_per_rank[0][1]`` (channel 0, rank 1).
+    """
+    row = dict(_flat("", document))
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(row)
+        writer.writerow(row.values())
+
+
+def _flat(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(f"{name}.{key}" if name else str(key), item)
+    elif isinstance(value, list) and not all(isinstance(item, str) for item in value):
+        for n, item in enumerate(value):
+            yield from _flat(f"{name}[{n}]", item)
+    else:
+        yield name, " ".join(value) if isinstance(value, list) else value

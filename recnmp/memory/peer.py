@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
 from recnmp.memory.replay import Timeline
-from recnmp.memory.run import Setup, make_requests
+from recnmp.memory.setup import Setup, make_requests
 
 PRESETS = {
     "ddr4_2133": ("DDR4", "DDR4_8Gb_x8", "DDR4_2133P"),
@@ -95,7 +95,7 @@ def compare(
         )
     return {
         "trace": str(path),
-        "setup": asdict(setup) | {"trace": str(path), "quirks": list(setup.quirks)},
+        "setup": setup.described | {"trace": str(path)},
         "requests": len(trace),
         "peer": {"name": "Ramulator 2.1", "path": str(ramulator)},
         "figures": [_figure(name, value, theirs["figures"][name]) for name, value in ours.items()],

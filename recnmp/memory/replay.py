@@ -32,6 +32,7 @@ __all__ = [
     "make_rules",
     "make_work",
     "named_counts",
+    "rank_activity",
     "replay",
     "timeline",
     "totals",
@@ -123,8 +124,8 @@ def make_controllers(
 
 def _tickets(slots: int) -> int:
     """Return how many tickets a controller deals out in turn: so many that dealing anew costs little."""
-    tickets = max(2048, 8 * slots)
-    if tickets > kernel.TICKET_MASK + 1:
+    tickets = max(2048, 4 * slots)
+    if tickets > kernel.MAX_TICKETS:
         raise ConfigError(f"a controller with {slots} queue entries and banks is beyond the engine's tickets")
     return tickets
 
@@ -176,8 +177,11 @@ def replay(
             raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
         return log
 
-    with ThreadPoolExecutor(requests.controllers) as pool:
-        logs = list(pool.map(run, range(requests.controllers)))
+    if requests.controllers == 1:
+        logs = [run(0)]  # a thread costs as much as thousands of requests
+    else:
+        with ThreadPoolExecutor(requests.controllers) as pool:
+            logs = list(pool.map(run, range(requests.controllers)))
     commands = (
         tuple(
             Commands.of_log(log[: controllers.scalar[u, kernel.LOGGED]], spec) for u, log in enumerate(logs)
@@ -195,17 +199,18 @@ def timeline(
     done = work.served[:, kernel.DONE_AT]
     counts = named_counts(totals(controllers))
     cycles = int(done.max(initial=0))
-    activity = tuple(_activity(state, cycles) for state in controllers.rank)
+    activity = tuple(rank_activity(state, cycles) for state in controllers.rank)
     return Timeline(work.accepted, work.depart, done, cycles, counts, commands, activity)
 
 
-def _activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
+def rank_activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
     """Return what the ranks of one controller did, from their rows of ``Controller.rank``."""
-    commands = (kernel.ACT, kernel.RD, kernel.WR, kernel.REF)
-    issued = [rank[:, kernel.ISSUED + command] for command in commands]
+    commands = (kernel.ACT, kernel.RD, kernel.WR, kernel.REF, kernel.REFSB)
+    *issued, of_sets = (rank[:, kernel.ISSUED + command] for command in commands)
     since_last_open = np.where(rank[:, kernel.OPEN_BANKS] > 0, cycles - rank[:, kernel.OPEN_SINCE], 0)
     active = rank[:, kernel.ACTIVE] + since_last_open
-    return RankActivity(cycles, *(values.astype(np.float64) for values in (*issued, active, cycles - active)))
+    figures = (*issued, active, cycles - active, of_sets)
+    return RankActivity(cycles, *(values.astype(np.float64) for values in figures))
 
 
 def totals(controllers: kernel.Controller) -> NDArray[np.int64]:

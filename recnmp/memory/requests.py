@@ -63,6 +63,8 @@ class Requests:
     @property
     def per_group(self) -> NDArray[np.int64]:
         """Requests of each group at each controller, shape (U, G)."""
+        if self.groups == 1:
+            return np.diff(self.start)[:, None]
         counts = np.zeros((self.controllers, self.groups), np.int64)
         for u in range(self.controllers):
             counts[u] = np.bincount(self.group[self.start[u] : self.start[u + 1]], minlength=self.groups)

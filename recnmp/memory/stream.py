@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from recnmp.errors import RecnmpError
 from recnmp.library.dram import DramSpec
 from recnmp.memory import _kernels as kernel
+from recnmp.memory.activity import RankActivity
+from recnmp.memory.commands import Commands
 from recnmp.memory.replay import (
     ControllerOptions,
     make_controllers,
@@ -21,17 +23,122 @@ from recnmp.memory.replay import (
     make_rules,
     make_work,
     named_counts,
+    rank_activity,
+    totals,
 )
-from recnmp.memory.replay import totals as counted
 from recnmp.memory.requests import Requests
 
 _MANY = 1 << 60
 _COLUMNS = kernel.Work._fields[:-1]  # all but what is counted per group
+_LEAST_LOG = 4096
+
+
+@dataclass(frozen=True)
+class Served:
+    """Requests that were served while a stream ran on, N of them in the order they came.
+
+    Attributes:
+        number: number of each in the stream, shape (N,).
+        accepted: clock at which it entered its queue, shape (N,).
+        depart: clock of its last data beat, -1 for a write, shape (N,).
+        commands: the commands issued meanwhile, when recorded; they may be for requests that still wait.
+    """
+
+    number: NDArray[np.int64]
+    accepted: NDArray[np.int64]
+    depart: NDArray[np.int64]
+    commands: Commands | None = None
+
+
+class Stream:
+    """One controller that is given its requests chunk by chunk, each of one controller in one group.
+
+    ``has_writes`` says whether any chunk may write; the schedule is the same with a needless True, and slower.
+    With ``record`` the issued commands are handed out. Time is 64 bits wide. Raises ConfigError for a standard
+    that the engine cannot follow.
+    """
+
+    def __init__(
+        self, spec: DramSpec, options: ControllerOptions, *, has_writes: bool, record: bool = False
+    ) -> None:
+        self._spec, self._has_writes = spec, has_writes
+        self._rules = make_rules(spec, options, has_writes)
+        self._controllers = make_controllers(self._rules, options.refresh, np.zeros(2, np.int64))
+        self._work = make_work(_nothing())
+        self._work.served[:, kernel.REMAINING] = _MANY
+        self._number = np.zeros(0, np.int64)  # of the requests in _work
+        self._log = make_log(_LEAST_LOG if record else 0)
+        self._arrived = self._fed = 0
+
+    def feed(self, chunk: Requests, number: NDArray[np.int64] | None = None) -> Served:
+        """Run until the request after the last of ``chunk`` would have to be known.
+
+        ``number`` numbers the requests of the chunk, rising; by default they are counted through the stream.
+        Raises RecnmpError for a chunk of several controllers, of writes that were not announced, or whose
+        arrivals fall behind those of the chunk before it.
+        """
+        _check(chunk, self._has_writes, self._arrived)
+        if number is None:
+            number = np.arange(self._fed, self._fed + len(chunk))
+        self._fed += len(chunk)
+        self._arrived = int(chunk.arrive[-1]) if len(chunk) else self._arrived
+        self._work = _append(self._work, make_work(chunk))
+        self._number = np.concatenate([self._number, number])
+        self._advance(kernel.MORE_TO_COME)
+        commands = self._take_commands()
+        waiting = _outstanding(self._controllers, self._work.depart)
+        served = np.ones(len(self._number), np.bool_)
+        served[waiting] = False
+        work = self._work
+        done = Served(self._number[served], work.accepted[served], work.depart[served], commands)
+        _renumber(self._controllers, work.depart, waiting)
+        self._work = work._replace(**{name: getattr(work, name)[waiting] for name in _COLUMNS})
+        self._number = self._number[waiting]
+        return done
+
+    def finish(self) -> Served:
+        """Run until the last request is served; nothing may be fed after it."""
+        if self._advance(kernel.ALL) != kernel.DONE:
+            raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
+        return Served(self._number, self._work.accepted, self._work.depart, self._take_commands())
+
+    def _advance(self, until: int) -> int:
+        code = kernel.NO_SPACE
+        while code == kernel.NO_SPACE:
+            code = kernel.advance(
+                self._rules, self._controllers, self._work, self._log, 0, len(self._number), until
+            )
+            if code == kernel.NO_SPACE:
+                self._log = np.concatenate([self._log, make_log(len(self._log))])
+        return int(code)
+
+    def _take_commands(self) -> Commands | None:
+        if not len(self._log):
+            return None
+        log = self._log[: self._controllers.scalar[0, kernel.LOGGED]].copy()
+        self._controllers.scalar[0, kernel.LOGGED] = 0
+        for_one = log[:, 5] >= 0
+        log[for_one, 5] = self._number[log[for_one, 5]]
+        return Commands.of_log(log, self._spec)
+
+    @property
+    def cycles(self) -> int:
+        """Last data beat so far."""
+        return int(self._work.served[0, kernel.DONE_AT, 0])
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What ``Timeline.counts`` holds, so far."""
+        return named_counts(totals(self._controllers))
+
+    def activity(self, cycles: int) -> RankActivity:
+        """Return what the ranks did in ``cycles`` clocks; rows stay open after the last command."""
+        return rank_activity(self._controllers.rank[0], cycles)
 
 
 @dataclass
 class StreamTotals:
-    """What became of a stream of requests on one controller, in clocks of the standard.
+    """What became of a stream of requests, in clocks of the standard.
 
     Attributes:
         requests: requests served.
@@ -48,46 +155,30 @@ class StreamTotals:
     cycles: int = 0
     counts: dict[str, int] = field(default_factory=dict)
 
-    def add(self, accepted: NDArray[np.int64], depart: NDArray[np.int64]) -> None:
+    def add(self, served: Served) -> None:
         """Count served requests by when they entered and departed."""
-        latency = (depart - accepted)[depart >= 0]
-        self.requests += len(depart)
+        latency = (served.depart - served.accepted)[served.depart >= 0]
+        self.requests += len(served.depart)
         self.reads += len(latency)
         self.read_latency_cycles += int(latency.sum())
         self.read_latency_max_cycles = max(self.read_latency_max_cycles, int(latency.max(initial=0)))
+
+    @property
+    def read_latency_avg_cycles(self) -> float:
+        """Mean clocks from acceptance to the last data beat over all reads."""
+        return self.read_latency_cycles / self.reads if self.reads else 0.0
 
 
 def replay_stream(
     chunks: Iterable[Requests], spec: DramSpec, options: ControllerOptions, *, has_writes: bool
 ) -> StreamTotals:
-    """Run one controller over ``chunks``, each the next requests of one controller in one group.
-
-    Memory stays that of the largest chunk, time is 64 bits wide. ``has_writes`` says whether any chunk may
-    write. Raises RecnmpError for a chunk of several controllers, of writes that were not announced, or whose
-    arrivals fall behind those of the chunk before it.
-    """
-    rules = make_rules(spec, options, has_writes)
-    controllers = make_controllers(rules, options.refresh, np.zeros(2, np.int64))
-    work, log, totals, arrived = make_work(_nothing()), make_log(0), StreamTotals(), 0
-    work.served[:, kernel.REMAINING] = _MANY
+    """Run one controller over ``chunks`` as a ``Stream`` does, and raise as it does; only totals are kept."""
+    stream, found = Stream(spec, options, has_writes=has_writes), StreamTotals()
     for chunk in chunks:
-        _check(chunk, has_writes, arrived)
-        arrived = int(chunk.arrive[-1]) if len(chunk) else arrived
-        work = _append(work, make_work(chunk))
-        kernel.advance(rules, controllers, work, log, 0, len(work.row), kernel.MORE_TO_COME)
-        waiting = _outstanding(controllers, work.depart)
-        served = np.ones(len(work.row), np.bool_)
-        served[waiting] = False
-        totals.add(work.accepted[served], work.depart[served])
-        _renumber(controllers, work.depart, waiting)
-        work = work._replace(**{name: getattr(work, name)[waiting] for name in _COLUMNS})
-    code = kernel.advance(rules, controllers, work, log, 0, len(work.row), kernel.ALL)
-    if code != kernel.DONE:
-        raise RecnmpError("the DRAM engine stopped before its last request; please report this configuration")
-    totals.add(work.accepted, work.depart)
-    totals.cycles = int(work.served[0, kernel.DONE_AT, 0])
-    totals.counts = named_counts(counted(controllers))
-    return totals
+        found.add(stream.feed(chunk))
+    found.add(stream.finish())
+    found.cycles, found.counts = stream.cycles, stream.counts
+    return found
 
 
 def _nothing() -> Requests:

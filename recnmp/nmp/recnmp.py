@@ -8,9 +8,11 @@ host reads one vector per pooling and DIMM back over the channel and adds across
 What costs time here: configuration writes, instruction delivery and result reads share one bus per channel;
 a packet is complete when its slowest rank is; a rank buffers few packets, so imbalance stalls delivery.
 
+Entries are FP32 or 8-bit codes with a scale and bias of their own, dequantised at the rank unit; sums are FP32.
+
 Not modelled: table-aware packet scheduling, hot-entry profiling and LocalityBit bypass (every lookup is
-cacheable), instruction decode errors, the memory controller's own packet queueing, psum
-register-file ports, refresh of the host's timing view.
+cacheable), instruction decode errors, the memory controller's own packet queueing, psum register-file ports,
+refresh of the host's timing view, one read for several lookups of a burst.
 """
 
 from concurrent.futures import ThreadPoolExecutor

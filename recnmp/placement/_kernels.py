@@ -42,3 +42,13 @@ def choose_copies(
             unit[i] = chosen
             load[chosen] += 1
         total += load
+
+
+@jit
+def combine(
+    first: NDArray[np.int64], of_first: NDArray[np.int32], of_part: NDArray[np.int32], out: NDArray[np.int32]
+) -> None:
+    """Set ``out`` for part k of item i, at ``first[i] + k``, to ``of_first[i]`` XOR ``of_part[k]``."""
+    for i in range(len(of_first)):
+        for at in range(first[i], first[i + 1]):
+            out[at] = of_first[i] ^ of_part[at - first[i]]

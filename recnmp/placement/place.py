@@ -10,14 +10,11 @@ from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec
 from recnmp.library.mapping import load_mapping
+from recnmp.placement import _kernels as kernel
 from recnmp.placement.layout import Layout, make_layout
 from recnmp.placement.mapping import FIELDS, Mapping, hashed, is_order, parse_mapping
 from recnmp.placement.replicas import Replication, read_copies
 from recnmp.trace.trace import Trace
-
-Int32 = NDArray[np.int32]
-Columns = tuple[Int32, Int32, Int32, Int32, Int32]
-"""Channel, rank, flat bank, row and column of bursts."""
 
 
 @dataclass(frozen=True)
@@ -105,22 +102,19 @@ def place(
 
     Not modelled: other data in memory, page migration, huge and small pages mixed.
     """
-    burst_bytes = spec.organization.burst_bytes.value
     counted = _profile(trace if whole is None else whole, trace, placement)
-    mapping = make_mapping(memory, spec)
     per_table = np.bincount(counted.table, minlength=len(trace.tables))
-    layout = make_layout(trace.tables, per_table, mapping, burst_bytes, placement)
-    entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
+    burst_bytes = spec.organization.burst_bytes.value
+    layout = make_layout(trace.tables, per_table, make_mapping(memory, spec), burst_bytes, placement)
     address = layout.addresses(trace.table, trace.entry)
-    first = np.concatenate([[0], np.cumsum(entry_bursts[trace.table])])
-    placed = PlacedLookups(
-        first,
-        *_decoded(mapping, spec, address // burst_bytes, np.diff(first)),
-        entry_bursts,
-        np.maximum(burst_bytes // layout.stride, 1),
-        address % burst_bytes // layout.stride[trace.table],
-    )
-    return _replicated(placed, trace, counted, layout, spec) if placement.replicate else placed
+    placed = _placed(trace, address, layout, spec)
+    if placement.replicate is None:
+        return placed
+    ranks = memory.dimms_per_channel * memory.ranks_per_dimm
+    begin = placed.first[:-1]
+    home = placed.channel[begin].astype(np.int64) * ranks + placed.rank[begin]
+    address, replication = read_copies(trace, counted, layout, address, home)
+    return replace(_placed(trace, address, layout, spec), original=placed, replication=replication)
 
 
 def _profile(whole: Trace, replayed: Trace, placement: PlacementConfig) -> Trace:
@@ -133,46 +127,37 @@ def _profile(whole: Trace, replayed: Trace, placement: PlacementConfig) -> Trace
         raise ConfigError(f"placement.profile: {error}") from None
 
 
-def _decoded(
-    mapping: Mapping, spec: DramSpec, burst: NDArray[np.int64], bursts: NDArray[np.int64]
-) -> Columns:
-    """Return the places of ``bursts`` bursts from each ``burst`` on, which is aligned to them; shapes (N,).
+def _placed(trace: Trace, address: NDArray[np.int64], layout: Layout, spec: DramSpec) -> PlacedLookups:
+    """Decode the bursts of entries that start at these bytes.
 
-    Fields are XORs of address bits, so a later burst's are those of its entry's first burst XOR those of its
-    distance alone: far fewer numbers to decode.
+    Fields are XORs of address bits and entries are aligned, so those of a later burst are those of its entry's
+    first burst XOR those of its distance alone: far fewer numbers to decode.
     """
-    part = np.arange(bursts.sum()) - np.repeat(np.cumsum(bursts) - bursts, bursts)
-    firsts, parts = (
-        _columns(mapping, spec, numbers) for numbers in (burst, np.arange(bursts.max(initial=1)))
+    burst_bytes, mapping = layout.burst_bytes, layout.mapping
+    entry_bursts = -(-np.array([t.entry_bytes for t in trace.tables], np.int64) // burst_bytes)
+    first = np.concatenate([[0], np.cumsum(entry_bursts[trace.table])])
+    of_first = _columns(mapping, spec, address // burst_bytes)
+    of_part = _columns(mapping, spec, np.arange(entry_bursts.max()))
+    columns = np.empty((len(of_first), first[-1]), np.int32)
+    for k in range(len(of_first)):
+        kernel.combine(first, of_first[k], of_part[k], columns[k])
+    channel, rank, flat_bank, row, column = columns
+    return PlacedLookups(
+        first,
+        channel,
+        rank,
+        flat_bank,
+        row,
+        column,
+        entry_bursts,
+        np.maximum(burst_bytes // layout.stride, 1),
+        address % burst_bytes // layout.stride[trace.table],
     )
-    channel, rank, bank, row, column = (
-        np.repeat(of_first, bursts) ^ of_part[part] for of_first, of_part in zip(firsts, parts, strict=True)
-    )
-    return channel, rank, bank, row, column
 
 
-def _columns(mapping: Mapping, spec: DramSpec, burst: NDArray[np.int64]) -> Columns:
+def _columns(mapping: Mapping, spec: DramSpec, burst: NDArray[np.int64]) -> list[NDArray[np.int32]]:
+    """Return channel, rank, flat bank, row and column of each burst."""
     fields = mapping.decode(burst)
     flat_bank = fields["Bg"] * spec.organization.banks_per_group.value + fields["Ba"]
     columns = (fields["Ch"], fields["Ra"], flat_bank, fields["Ro"], fields["Co"])
-    channel, rank, bank, row, column = (values.astype(np.int32) for values in columns)
-    return channel, rank, bank, row, column
-
-
-def _replicated(
-    placed: PlacedLookups, trace: Trace, counted: Trace, layout: Layout, spec: DramSpec
-) -> PlacedLookups:
-    """Return ``placed`` with the lookups of hot entries at the copies that even out the ranks."""
-    begin = placed.first[:-1]
-    home = placed.channel[begin].astype(np.int64) << len(layout.mapping.positions("Ra")) | placed.rank[begin]
-    moved, address, replication = read_copies(trace, counted, layout, home)
-    bursts = np.diff(placed.first)[moved]
-    fields = _decoded(layout.mapping, spec, address // layout.burst_bytes, bursts)
-    at = np.repeat(begin[moved] - np.cumsum(bursts) + bursts, bursts) + np.arange(bursts.sum())
-    copies = {}
-    for name, values in zip(("channel", "rank", "flat_bank", "row", "column"), fields, strict=True):
-        copies[name] = getattr(placed, name).copy()
-        copies[name][at] = values
-    slot = placed.slot.copy()
-    slot[moved] = address % layout.burst_bytes // layout.stride[trace.table[moved]]
-    return replace(placed, **copies, slot=slot, original=placed, replication=replication)
+    return [values.astype(np.int32) for values in columns]

@@ -59,14 +59,19 @@ class Hot:
 
 
 def read_copies(
-    trace: Trace, counted: Trace, layout: Layout, home: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], Replication]:
+    trace: Trace, counted: Trace, layout: Layout, address: NDArray[np.int64], home: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], Replication]:
     """Copy the entries that ``counted`` finds hot, and choose the copy that each of their lookups reads.
 
-    ``home`` is the rank of each lookup's original, over all channels, shape (L,).
+    Args:
+        trace: the lookups, L of them.
+        counted: the profile, which may be ``trace``.
+        layout: the tables' place, and the spare memory.
+        address: first byte of the original entry of each lookup, shape (L,).
+        home: rank of that, over all channels, shape (L,).
 
     Returns:
-        The lookups of copied entries, M of them; the first byte of the copy each reads, shape (M,); the cost.
+        The first byte that each lookup reads, shape (L,), and what this costs.
 
     Raises ConfigError when there is no room for the copies.
     """
@@ -75,13 +80,13 @@ def read_copies(
         raise ValueError("placement.replicate is not set")
     hot = find_hot(trace, counted, options, layout.stride)
     pieces, piece_bytes, set_aside = make_room(layout, hot.bytes)
-    moved = np.flatnonzero(hot.heat >= 0)
-    rank = choose_ranks(trace, home, hot.heat, ranks, options.bags)[moved]
-    piece, in_piece = np.divmod(hot.offset[moved], piece_bytes)
+    copied = hot.heat >= 0
+    rank = choose_ranks(trace, home, hot.heat, ranks, options.bags)
+    piece, in_piece = np.divmod(hot.offset, piece_bytes)
+    read = np.where(copied, pieces[rank, piece] + in_piece, address) if copied.any() else address
     of_tables = int(layout.used.sum()) * layout.placement.page_bytes
-    lookup_share = len(moved) / trace.lookups if trace.lookups else 0.0
-    cost = Replication(hot.entries, ranks, set_aside, set_aside / of_tables, lookup_share)
-    return moved, pieces[rank, piece] + in_piece, cost
+    share = float(copied.mean()) if trace.lookups else 0.0
+    return read, Replication(hot.entries, ranks, set_aside, set_aside / of_tables, share)
 
 
 def find_hot(trace: Trace, counted: Trace, options: ReplicateConfig, stride: NDArray[np.int64]) -> Hot:
@@ -95,7 +100,10 @@ def find_hot(trace: Trace, counted: Trace, options: ReplicateConfig, stride: NDA
         ends = np.cumsum(sizes * stride)
         offset = (ends - sizes * stride)[trace.table] + trace.entry * stride[trace.table]
         return Hot(key, offset, int(sizes.sum()), int(ends[-1]))
-    known, count = np.unique(key if counted is trace else _keys(counted, sizes), return_counts=True)
+    read, lookup, count = np.unique(key, return_inverse=True, return_counts=True)
+    known = read
+    if counted is not trace:
+        known, count = np.unique(_keys(counted, sizes), return_counts=True)
     if len(known) == 0:
         return Hot(np.full(len(key), -1), np.zeros(len(key), np.int64), 0, 0)
     wanted = options.entries or max(round((options.share or 0) * int(sizes.sum())), 1)
@@ -105,8 +113,9 @@ def find_hot(trace: Trace, counted: Trace, options: ReplicateConfig, stride: NDA
     offset = np.zeros(len(hot), np.int64)
     offset[widest_first[1:]] = np.cumsum(width[widest_first])[:-1]
     by_key = np.argsort(hot)
-    found = by_key[np.minimum(np.searchsorted(hot, key, sorter=by_key), len(hot) - 1)]
-    return Hot(np.where(hot[found] == key, found, -1), offset[found], len(hot), int(width.sum()))
+    found = by_key[np.minimum(np.searchsorted(hot, read, sorter=by_key), len(hot) - 1)]
+    heat = np.where(hot[found] == read, found, -1)
+    return Hot(heat[lookup], offset[found][lookup], len(hot), int(width.sum()))
 
 
 def _keys(trace: Trace, sizes: NDArray[np.int64]) -> NDArray[np.int64]:

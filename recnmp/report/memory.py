@@ -1,12 +1,23 @@
 """Replays of the DRAM engine alone as text: one run, a bandwidth-latency curve, a comparison with a peer."""
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 Json = Mapping[str, Any]
 
-_LABEL = 24
+_LABEL, _WIDTH = 24, 100
+_MOST_RANKS = 16
+_PARTS = {
+    "act_pre": "ACT, PRE",
+    "read": "RD",
+    "write": "WR",
+    "refresh": "REF",
+    "background_active": "rows open",
+    "background_idle": "closed",
+}
+"""Parts of the energy and their columns; the last two are standby with banks open and with all closed."""
 
 
 def replay_lines(document: Json) -> Iterator[str]:
@@ -32,6 +43,32 @@ def replay_lines(document: Json) -> Iterator[str]:
     if document["audit_violations"] is not None:
         issued = sum(document["commands"].values())
         yield _row("audit", f"{document['audit_violations']:,} violations in {issued:,} commands")
+    yield from _energy(document)
+
+
+def _energy(document: Json) -> Iterator[str]:
+    """Yield a line for every rank, up to ``_MOST_RANKS`` of them, and one for all."""
+    energy = document["energy"]
+    if energy is None:
+        yield from _wrapped(f"energy: {document['energy_note']}")
+        return
+    totals = energy["total_pj_per_rank"]
+    yield ""
+    yield f"{'energy [pJ]':<{_LABEL}}" + "".join(
+        f"{title:>10}" for title in (*_PARTS.values(), "all", "mean mW")
+    )
+    names = [*(f"{part}_pj" for part in (*_PARTS, "total")), "mean_power_mw"]
+    ranks = [(c, r) for c in range(len(totals)) for r in range(len(totals[c]))]
+    for c, r in ranks if len(ranks) <= _MOST_RANKS else []:
+        figures = (energy[f"{name}_per_rank"][c][r] for name in names)
+        yield f"{f'  channel {c} rank {r}':<{_LABEL}}" + "".join(f"{figure:>10.4g}" for figure in figures)
+    every = "".join(f"{energy[f'{name}_all_ranks']:>10.4g}" for name in names)
+    yield f"{f'  all {len(ranks)} ranks' if len(ranks) > 1 else '  all':<{_LABEL}}{every}"
+    yield from _wrapped(f"of {energy['covers']}; {energy['currents']}")
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    yield from textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="    ")
 
 
 def _title(document: Json) -> Iterator[str]:

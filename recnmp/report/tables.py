@@ -2,11 +2,11 @@
 
 import os
 import shutil
-import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TextIO
 
+from recnmp.report.notes import footnotes, given
 from recnmp.report.result import Result
 
 _LABEL, _HOST, _NMP, _RATIO = 24, 38, 64, 78  # columns at which each field ends
@@ -45,7 +45,7 @@ def table_lines(document: Json, width: int) -> Iterator[str]:
     for section in sections:
         lines = list(section(document))
         yield from [*lines, ""] if lines else []
-    yield from _footnotes(document, width)
+    yield from footnotes(document, width)
 
 
 def _title(document: Json, width: int) -> Iterator[str]:
@@ -59,11 +59,11 @@ def _title(document: Json, width: int) -> Iterator[str]:
     )
     who = "host alone" if kind == "host" else f"host against {kind}"
     yield f"{_model(document)} · {who} · {memory.get('standard', 'memory')}, {shape}"
-    batches = _given(trace, "batches", "{:,} batches") + _given(trace, "batch_size", " of {:,}")
+    batches = given(trace, "batches", "{:,} batches") + given(trace, "batch_size", " of {:,}")
     facts = [
         batches,
-        _given(trace, "lookups", "{:,} lookups"),
-        _given(trace, "unique_share", "{:.1%} unique"),
+        given(trace, "lookups", "{:,} lookups"),
+        given(trace, "unique_share", "{:.1%} unique"),
         "" if trace.get("table_dtypes", ["fp32"]) == ["fp32"] else " and ".join(trace["table_dtypes"]),
     ]
     name = PurePath(str(trace.get("file") or config.get("trace", {}).get("file", "trace"))).name
@@ -85,7 +85,7 @@ def _latency(document: Json) -> Iterator[str]:
     yield _row("one batch, mean", "host", "NMP" if nmp else "", ratio)
     for label, part in (("SLS (gather-reduce)", sls), ("end to end", whole)):
         if part.get("host_ns") is not None:
-            speedup = _given(part, "speedup_over_host", "{:.2f} x")
+            speedup = given(part, "speedup_over_host", "{:.2f} x")
             yield _row(label, _ns(part["host_ns"]), _ns(part.get("nmp_ns")), speedup, indent=True)
     rate = whole.get("samples_per_s", {})
     if rate.get("host") is not None:
@@ -119,15 +119,15 @@ def _memory(document: Json) -> Iterator[str]:
     yield _row("memory, all batches", "host", "NMP" if nmp else "")
     nmp = nmp and nmp | {"rank_load_imbalance": document.get("nmp", {}).get("rank_load_imbalance")}
     rows: tuple[tuple[str, Callable[[Json], str]], ...] = (
-        ("DRAM cycles", lambda m: _given(m, "cycles", "{:,}")),
-        ("requests", lambda m: _given(m, "requests", "{:,}")),
-        ("bandwidth", lambda m: _given(m, "gb_per_s", "{:.2f} GB/s")),
-        ("bus utilisation", lambda m: _given(m, "bus_utilization", "{:.1%}")),
+        ("DRAM cycles", lambda m: given(m, "cycles", "{:,}")),
+        ("requests", lambda m: given(m, "requests", "{:,}")),
+        ("bandwidth", lambda m: given(m, "gb_per_s", "{:.2f} GB/s")),
+        ("bus utilisation", lambda m: given(m, "bus_utilization", "{:.1%}")),
         ("row hit/miss/conflict", _row_buffer),
-        ("ACT commands", lambda m: _given(m.get("commands", {}), "ACT", "{:,}")),
-        ("RD commands", lambda m: _given(m.get("commands", {}), "RD", "{:,}")),
+        ("ACT commands", lambda m: given(m.get("commands", {}), "ACT", "{:,}")),
+        ("RD commands", lambda m: given(m.get("commands", {}), "RD", "{:,}")),
         ("merged reads", lambda m: f"{m['merged']:,}" if m.get("merged") else ""),
-        ("rank load imbalance", lambda m: _given(m, "rank_load_imbalance", "{:.2f}")),
+        ("rank load imbalance", lambda m: given(m, "rank_load_imbalance", "{:.2f}")),
     )
     for label, show in rows:
         cells = show(host), show(nmp)
@@ -146,7 +146,7 @@ def _near_memory(document: Json) -> Iterator[str]:
     if nmp.get("packets") is None:
         return
     yield f"near memory: {_count(nmp['packets'])} packets, {_count(nmp.get('instructions'))} instructions"
-    yield _row("RankCache hits", _given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
+    yield _row("RankCache hits", given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
     if nmp.get("packet_load_imbalance") is not None:
         imbalance = _row("packet load imbalance", f"{nmp['packet_load_imbalance']:.2f}", indent=True)
         yield f"{imbalance}  busiest rank over the mean"
@@ -165,60 +165,11 @@ def _replication(cost: Json) -> Iterator[str]:
     yield _row("lookups of copies", f"{cost['lookup_share']:.1%}", indent=True)
 
 
-def _footnotes(document: Json, width: int) -> Iterator[str]:
-    mlp, check = document.get("mlp", {}), document.get("functional_check", {})
-    notes = [
-        ("host baseline", document.get("sls", {}).get("host_baseline", "")),
-        ("controllers", _controllers_note(document["config"].get("memory", {}))),
-        ("dense part", _dense_note(mlp) if mlp else ""),
-        ("pooled vectors", _check_note(check) if check else ""),
-    ]
-    for label, text in notes:
-        if text:
-            lead = f"{label:<16}"
-            yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
-
-
-def _controllers_note(memory: Json) -> str:
-    """Name all that decides the order of commands."""
-    cap = memory.get("row_hit_cap")
-    named = [
-        memory.get("policy"),
-        _given(memory, "page_policy", "{} pages"),
-        cap and f"row-hit cap {cap}",
-        memory.get("merge_reads") and "reads merged",
-        _given(memory, "refresh", "refresh {}"),
-    ]
-    return ", ".join(filter(None, named))
-
-
-def _dense_note(mlp: Json) -> str:
-    threads = mlp.get("threads", 1)
-    how = "measured on this CPU" if mlp.get("method") == "measured" else f"profile {mlp.get('device')}"
-    spread = "stable" if mlp.get("stable") else f"unstable: {mlp.get('unstable_because')}"
-    text = f"{how}, {mlp.get('backend')}, {threads} thread{'s' * (threads != 1)}, {spread}"
-    return f"{text}; {mlp['note']}" if mlp.get("note") else text
-
-
-def _check_note(check: Json) -> str:
-    status = str(check.get("status", "unknown"))
-    bags = _given(check, "bags", "{:,} bags")
-    words: Mapping[object, str] = {True: "bit-exact", False: "within rounding"}
-    exact = words.get(check.get("bit_exact"), "") if bags else ""
-    details = " ".join(filter(None, [bags, exact, check.get("reason")]))
-    return f"{status}: {details}" if details else status
-
-
 def _row(label: str, host: str = "", nmp: str = "", ratio: str = "", *, indent: bool = False) -> str:
     line = f"{'  ' * indent + label:<{_LABEL}}"
     for text, end in ((host, _HOST), (nmp, _NMP), (ratio, _RATIO)):
         line += " " * max(1, end - len(line) - len(text)) + text if text else ""
     return line
-
-
-def _given(values: Json, key: str, form: str) -> str:
-    value = values.get(key)
-    return "" if value is None else form.format(value)
 
 
 def _count(value: float | None) -> str:

@@ -12,6 +12,7 @@ from recnmp.library.dram import ALL_BANK_COMMANDS, COMMANDS
 from recnmp.memory.audit import audit
 from recnmp.nmp import functional
 from recnmp.nmp.base import SlsRun
+from recnmp.trace.trace import DTYPES
 
 KINDS = plugin_names("nmp")
 FIGURES = {
@@ -98,9 +99,10 @@ def test_it_runs_alike_twice(kind):
 @kinds
 @pytest.mark.parametrize("pooling", ["sum", "mean"])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_what_it_sends_pools_what_the_model_pools(kind, pooling, weighted):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_it_sends_pools_what_the_model_pools(kind, pooling, weighted, dtype):
     weights = np.random.default_rng(0) if weighted else None
-    trace = some_trace(12, pooling=pooling, weights=weights)
+    trace = some_trace(12, dims=(4, 16, 56), pooling=pooling, weights=weights, dtypes=[dtype])
     system = system_of(channels=2, dimms_per_channel=2)
     placed, module = placed_on(system, trace), plugin("nmp", kind)
     result = module.run(trace, placed, system, module.Options())

@@ -12,7 +12,7 @@ import pytest
 from reference.traffic import JITTED
 
 from recnmp.memory.peer import PRESETS, compare
-from recnmp.memory.run import Setup
+from recnmp.memory.setup import Setup
 
 RAMULATOR = os.environ.get("RECNMP_RAMULATOR", "")
 TIMES = ("CPU seconds", "wall seconds", "requests per CPU second")

@@ -22,7 +22,8 @@ CHOICES = {
     "refresh": ("off", "simultaneous", "staggered", "same_bank"),
     "pages": ("random", "coloured"),
     "ways": (None, 1, 2, 4),
-    "dims": ((16,), (32,), (64,), (16, 64), (32, 64, 16)),
+    "dims": ((16,), (32,), (64,), (16, 64), (32, 64, 16), (4, 64)),
+    "dtypes": (("fp32",), ("fp32",), ("int8_rowwise",), ("fp32", "int8_rowwise")),
     "weighted": (False, True),
     "longest": (2, 9, 30),
     "poolings_per_packet": (1, 3, 8, 16),
@@ -79,7 +80,8 @@ def run(case: int) -> Run:
     )
     tables = [(int(rng.choice([40, 5000])), dim) for dim in picked["dims"]]
     calls = random_calls(rng, tables, 4, bags=60 // picked["longest"] + 1, longest=picked["longest"])
-    trace = trace_of(tables, calls, weights=rng if picked["weighted"] else None)
+    weights = rng if picked["weighted"] else None
+    trace = trace_of(tables, calls, weights=weights, dtypes=picked["dtypes"])
     placed = placed_on(system, trace, pages=picked["pages"], seed=case)
     options = recnmp.Options(**{name: picked[name] for name in OPTIONS})
     return Run(

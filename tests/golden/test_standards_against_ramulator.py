@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from reference.traffic import JITTED
 
-from recnmp.library.dram import COMMANDS, DramSpec, load_standard
+from recnmp.library.dram import ALL_BANK_COMMANDS, DramSpec, load_standard
 from recnmp.memory.peer import until_last_accepted
 from recnmp.memory.replay import ControllerOptions, replay
 from recnmp.memory.requests import Requests
@@ -57,6 +57,6 @@ def test_totals_equal_a_recorded_run_of_the_same_table(run):
         groups=1,
     )
     ours = until_last_accepted(replay(requests, spec, ControllerOptions(ranks), record=True))
-    names = ("cycles", *COMMANDS, "row_hits", "row_misses", "row_conflicts")
+    names = ("cycles", *ALL_BANK_COMMANDS, "row_hits", "row_misses", "row_conflicts")
     assert {name: ours[name] for name in names} == {name: run[name] for name in names}
     assert ours["read latency, clocks"] == pytest.approx(run["read_latency"], abs=1e-6)

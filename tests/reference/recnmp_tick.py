@@ -109,7 +109,9 @@ class RankDecoder(Controller):
 class Channel:
     """One bus, its packets in order, and its ranks."""
 
-    def __init__(self, packets: list[Packet], system, options, window: int, weighted: bool) -> None:
+    def __init__(
+        self, packets: list[Packet], system, options, window: int, weighted: bool, dequantised: bool
+    ) -> None:
         self.packets, self.options = packets, options
         self.cycles = system.spec.cycles
         self.ranks = [RankDecoder(system, window, rank) for rank in range(system.ranks_per_channel)]
@@ -120,6 +122,7 @@ class Channel:
             options.pipeline_cycles
             + options.adder_cycles * adders
             + (options.multiplier_cycles if weighted else 0)
+            + (options.multiplier_cycles + options.adder_cycles if dequantised else 0)
             + self.cycles["nCL"]
         )
         self.sent, self.returned, self.free_at = 0, 0, 0
@@ -219,13 +222,16 @@ def packets_of(trace, placed, system, options) -> dict[int, list[Packet]]:
                 for lookup in lookups.get(bag, []):
                     channel = int(placed.channel[placed.first[lookup]])
                     packet = mine.setdefault(channel, Packet())
-                    _add(packet, bag, lookup, placed, system, caches)
+                    _add(packet, lookup, placed, system, caches)
+                    dimm = int(placed.rank[placed.first[lookup]]) // system.memory.ranks_per_dimm
+                    # sums are FP32 whatever the entries are
+                    packet.result_bursts[bag, dimm] = ceil(trace.tables[trace.table[lookup]].dim * 4 / 64)
             for channel, packet in mine.items():
                 packets[channel].append(packet)
     return packets
 
 
-def _add(packet: Packet, bag: int, lookup: int, placed, system, caches) -> None:
+def _add(packet: Packet, lookup: int, placed, system, caches) -> None:
     """Append the instruction of one lookup; its cache sees its bursts in the order of delivery."""
     org, cache = system.spec.organization, system.cache.rank
     bursts = range(placed.first[lookup], placed.first[lookup + 1])
@@ -241,7 +247,6 @@ def _add(packet: Packet, bag: int, lookup: int, placed, system, caches) -> None:
                 continue
         misses.append(Request(0, 0, 0, *divmod(bank, org.banks_per_group.value), row, column))
     packet.instructions.append(Instruction(rank, misses))
-    packet.result_bursts[bag, rank // system.memory.ranks_per_dimm] = len(bursts)
 
 
 def run(trace, placed, system, options) -> list[ChannelResult]:
@@ -250,4 +255,7 @@ def run(trace, placed, system, options) -> list[ChannelResult]:
     longest = max((int(n) for n in placed.first[1:] - placed.first[:-1]), default=1)
     window = options.reorder_window * longest
     weighted = trace.weight is not None
-    return [Channel(packets[c], system, options, window, weighted).run() for c in sorted(packets)]
+    dequantised = any(trace.tables[table].dtype == "int8_rowwise" for table in trace.calls.table)
+    return [
+        Channel(packets[c], system, options, window, weighted, dequantised).run() for c in sorted(packets)
+    ]

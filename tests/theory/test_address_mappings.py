@@ -9,7 +9,7 @@ from recnmp.library.dram import load_standard
 from recnmp.memory.audit import audit
 from recnmp.memory.formats import MemoryTrace
 from recnmp.memory.replay import Timeline, replay
-from recnmp.memory.run import Setup, make_requests
+from recnmp.memory.setup import Setup, make_requests
 from recnmp.placement.place import make_mapping
 
 STANDARDS = ("ddr4_2400", "ddr5_4800")

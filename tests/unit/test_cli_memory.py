@@ -18,14 +18,15 @@ from recnmp.memory import peer
 from recnmp.memory.curve import REQUESTS, closed_forms, make_traffic, measure_curve
 from recnmp.memory.dramsim3 import Dramsim3Options, replay_dramsim3
 from recnmp.memory.formats import read_memory_trace
-from recnmp.memory.run import Setup, make_requests, replay_trace, with_colliding_writes
+from recnmp.memory.setup import Setup, make_requests, with_colliding_writes
 from recnmp.trace.storage import save_trace
 
 KEYS = [
     *("cycles", "requests", "reads", "writes", "forwarded", "absorbed", "row_hits", "row_misses"),
     *("row_conflicts", "commands", "gb_per_s", "bus_utilization", "read_latency_avg_cycles"),
     *("audit_violations", "policy", "refresh", "standard", "mapping", "ranks", "channels", "read_queue"),
-    *("write_queue", "trace_sha256", "quirks"),
+    *("write_queue", "trace_sha256", "quirks", "page_policy", "row_hit_cap", "forward_writes", "merge_reads"),
+    *("energy", "energy_note", "read_latency_max_cycles"),
 ]
 needs_speed = pytest.mark.skipif(not JITTED, reason="a curve needs compiled kernels")
 
@@ -129,6 +130,51 @@ def test_a_table_for_people_is_printed_without_json(run, random_trace):
     assert "random.trace on ddr4_2400: 1 channel, 2 ranks a channel" in out
     assert "0 violations in" in out
     assert max(map(len, out.splitlines())) <= 110
+    energy = replayed(run, random_trace, "--format", "ramulator", "--ranks", 2)["energy"]
+    cells = {line.split("  ")[1]: line.split() for line in out.splitlines() if "rank" in line[:20]}
+    for name, scope in (("channel 0 rank 1", "per_rank"), ("all 2 ranks", "all_ranks")):
+        for place, figure in ((-2, f"total_pj_{scope}"), (-1, f"mean_power_mw_{scope}")):
+            value = energy[figure][0][1] if scope == "per_rank" else energy[figure]
+            assert float(cells[name][place]) == pytest.approx(value, rel=1e-3)
+    assert "DRAM devices' supply VDD; not their I/O drivers" in out
+
+
+def test_energy_that_is_not_known_is_null_and_says_why(run, random_trace):
+    options = [random_trace, "--format", "ramulator", "--standard", "ddr5_4800"]
+    found = replayed(run, *options)
+    assert found["energy"] is None
+    assert found["energy_note"].startswith("there are no supply currents of ddr5_4800")
+    _, out, _ = run("memory", "replay", *options)
+    assert "energy: there are no supply currents of ddr5_4800, so its energy is not known" in out
+    assert max(map(len, out.splitlines())) <= 110
+
+
+def test_many_ranks_are_summed_up_on_the_terminal(run, random_trace):
+    _, out, _ = run("memory", "replay", random_trace, "--format", "ramulator", "--ranks", 8, "--channels", 4)
+    assert "all 32 ranks" in out
+    assert "channel 0 rank 0" not in out
+
+
+def test_the_figures_go_to_a_line_of_names_and_a_line_of_values(run, random_trace, tmp_path):
+    table = tmp_path / "f.csv"
+    options = ["--format", "ramulator", "--ranks", 2, "--quirk", "ramulator-rd-wr-gap", "--csv", table]
+    found = replayed(run, random_trace, *options)
+    (row,) = rows_of(table)
+    assert int(row["cycles"]) == found["cycles"]
+    assert int(row["commands.ACT"]) == found["commands"]["ACT"]
+    assert float(row["energy.read_pj_per_rank[0][1]"]) == found["energy"]["read_pj_per_rank"][0][1]
+    assert (row["quirks"], row["row_hit_cap"], row["policy"]) == ("ramulator-rd-wr-gap", "", "frfcfs")
+    assert row["energy.currents"] == "DDR4-2400 8Gb x8, eight devices per rank"
+    assert not [value for value in row.values() if value.startswith(("[", "{"))]
+
+
+def test_a_log_that_cannot_be_written_is_said_before_the_run(run, random_trace, tmp_path):
+    for option in ("--commands", "--requests"):
+        code, out, err = run(
+            "memory", "replay", random_trace, "--format", "ramulator", option, tmp_path / "no" / "l.csv"
+        )
+        assert (code, out) == (1, "")
+        assert "No such file or directory" in err
 
 
 def test_violations_end_with_exit_code_1_and_the_first_of_them(run, tmp_path):
@@ -370,14 +416,11 @@ def test_figures_up_to_the_last_acceptance_add_up(random_trace):
     setup = Setup(ranks=2, read_queue=4)
     trace = read_memory_trace(random_trace, "ramulator", setup.spec, setup.memory)
     ours = peer.run_ours(trace, setup)
-    whole = replay_trace(random_trace, "ramulator", setup, record=True)
-    commands, end = whole.timeline.commands[0], whole.timeline.accepted.max()
-    assert ours["cycles"] == end < whole.document["cycles"]
-    assert (
-        ours["RD"]
-        == ((commands.command == 2) & (commands.cycle <= end)).sum()
-        < whole.document["commands"]["RD"]
-    )
+    requests, _ = make_requests(trace, 1)
+    whole = setup.replay(requests, record=True)
+    commands, end = whole.commands[0], whole.accepted.max()
+    assert ours["cycles"] == end < whole.cycles
+    assert ours["RD"] == ((commands.command == 2) & (commands.cycle <= end)).sum() < whole.counts["RD"]
     touched = {request for request in commands.request[commands.cycle <= end].tolist() if request >= 0}
     assert ours["row_hits"] + ours["row_misses"] + ours["row_conflicts"] == len(touched)
     assert 37 <= ours["read latency, clocks"] < 1000

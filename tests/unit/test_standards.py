@@ -13,7 +13,7 @@ from recnmp.library.dram import COMMANDS, DramSpec, evaluate, load_standard
 from recnmp.memory.dramsim3.replay import Dramsim3Options, replay_dramsim3
 from recnmp.memory.replay import ControllerOptions, Timeline, make_rules, replay
 from recnmp.memory.requests import Requests
-from recnmp.memory.run import Setup
+from recnmp.memory.setup import Setup
 
 STANDARDS = library_names("standards")
 

@@ -22,6 +22,7 @@ from recnmp.memory.dramsim3.banks._kernels import (
     FORWARDED,
     FREE,
     HITS,
+    ISSUED,
     JOINED,
     LOGGED,
     MOVABLE,
@@ -78,8 +79,9 @@ class Work(NamedTuple):
 
 
 @inlined
-def _log(c, w, log, t, command, lane, i):
+def _log(rules, c, w, log, t, command, lane, i):
     c.scalar[command] += 1
+    c.rank[ISSUED + command, lane // rules.banks] += 1
     if len(log):
         n = c.scalar[LOGGED]
         log[n, 0], log[n, 1], log[n, 2], log[n, 5] = t, command, lane, i
@@ -202,7 +204,7 @@ def _issue(rules, c, w, log, u, t):
     found = next_in_turn(rules, c, t)
     lane, command = found >> 2, found & 3
     slot = c.lane[FOR + command, lane]
-    _log(c, w, log, t, command, lane, c.slot[slot, REQUEST])
+    _log(rules, c, w, log, t, command, lane, c.slot[slot, REQUEST])
     c.scalar[TURN] = lane // rules.queue_lanes
     if c.slot[slot, STATE] == 0:
         # 1: its row was open, 2: its bank was closed, 3: another row was open
@@ -224,10 +226,10 @@ def _refresh(rules, c, w, log, t):
     if c.rank[OPEN_BANKS, rank]:
         while c.lane[ROW, lane] < 0 or c.lane[AT + PRE, lane] > t:
             lane += 1
-        _log(c, w, log, t, PRE, lane, -1)
+        _log(rules, c, w, log, t, PRE, lane, -1)
         close_row(rules, c, lane, t)
     else:
-        _log(c, w, log, t, REF, lane, -1)
+        _log(rules, c, w, log, t, REF, lane, -1)
         refresh_rank(rules, c, rank, t)
         c.scalar[REFRESHES] -= 1
         c.scalar[REFRESHING] = (rank + 1) % rules.ranks

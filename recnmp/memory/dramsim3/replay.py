@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import ALL_BANK_COMMANDS, SAME_BANK_COMMANDS, DramSpec
+from recnmp.memory.activity import RankActivity
 from recnmp.memory.commands import Commands
 from recnmp.memory.dramsim3 import _kernels as kernel
 from recnmp.memory.dramsim3.banks import _kernels as banks
@@ -112,7 +113,17 @@ def replay_dramsim3(
     totals = controllers.scalar[:, : banks.COUNTS].sum(axis=0)
     counts = named_counts(np.insert(totals, len(ALL_BANK_COMMANDS), [0] * len(SAME_BANK_COMMANDS)))
     accepted, depart = work.fate[:, kernel.ACCEPTED], work.fate[:, kernel.DEPART]
-    return Timeline(accepted, depart, work.done, int(work.done.max(initial=0)), counts, commands)
+    cycles = int(work.done.max(initial=0))
+    activity = tuple(_activity(state, cycles) for state in controllers.rank)
+    return Timeline(accepted, depart, work.done, cycles, counts, commands, activity)
+
+
+def _activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
+    """Return what the ranks of one controller did, from their columns of ``Controller.rank``."""
+    issued = [rank[banks.ISSUED + command] for command in (banks.ACT, banks.RD, banks.WR, banks.REF)]
+    still_open = np.where(rank[banks.OPEN_BANKS] > 0, cycles - rank[banks.OPEN_SINCE], 0)
+    active = rank[banks.ACTIVE] + still_open
+    return RankActivity(cycles, *(values.astype(np.float64) for values in (*issued, active, cycles - active)))
 
 
 def _check(spec: DramSpec) -> None:

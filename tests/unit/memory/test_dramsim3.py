@@ -5,10 +5,11 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from builders import DDR4, spec_with
-from reference.traffic import as_requests, traffic
+from reference.traffic import as_requests, size, traffic
 
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.memory.activity import RankActivity
 from recnmp.memory.commands import Commands
 from recnmp.memory.dramsim3 import Dramsim3Options, replay_dramsim3
 
@@ -47,6 +48,26 @@ def test_reads_of_one_address_share_a_burst_only_when_merging_is_on():
     each = replay(*requests, options=Dramsim3Options(1, merge_reads=False, refresh="off"))
     assert (each.counts["RD"], each.counts["merged"]) == (3, 0)
     assert each.depart.tolist() == [37, 43, 49]
+
+
+@pytest.mark.parametrize("refresh", ["off", "staggered"])
+@pytest.mark.parametrize("per", ["bank", "rank"])
+@pytest.mark.parametrize("arrival", ["saturated", "sparse"])
+def test_ranks_count_what_their_log_shows(refresh, per, arrival):
+    spec = spec_with(nREFI=900, nRFC=90)
+    channels = [traffic(seed, size(900, 100), 2, "zipf", "mixed", arrival) for seed in (1, 2)]
+    channels[1] = channels[1][: len(channels[1]) // 3]  # done earlier, its rows stay open
+    timeline = replay_dramsim3(
+        as_requests(*channels), spec, Dramsim3Options(2, per=per, refresh=refresh), record=True
+    )
+    assert len(timeline.activity) == 2
+    for counted, commands in zip(timeline.activity, timeline.commands, strict=True):
+        logged = RankActivity.of_commands(commands, 2, timeline.cycles)
+        for field in fields(RankActivity):
+            np.testing.assert_array_equal(
+                getattr(counted, field.name), getattr(logged, field.name), field.name
+            )
+        assert counted.idle_cycles.min() > 0
 
 
 def test_a_read_of_a_waiting_write_returns_one_clock_later_without_a_command():

@@ -20,9 +20,13 @@ from recnmp.memory.activity import RankActivity
 from recnmp.memory.energy import (
     OperationCounts,
     command_energy,
+    energy_section,
     idd_energy,
     per_operation_energy,
 )
+from recnmp.memory.formats import read_memory_trace
+from recnmp.memory.run import replay_trace
+from recnmp.memory.setup import Setup, make_requests
 
 IDD = load_idd("ddr4_2400_8gb_x8")
 COSTS = load_operation_costs("recnmp_isca20")
@@ -190,6 +194,53 @@ def test_the_parts_are_the_whole_by_rank_by_part_and_by_totals():
     )
     assert energy.total_pj == pytest.approx(by_hand, rel=1e-12)
     assert energy.mean_power_mw == pytest.approx(by_hand / (40_000 * CLOCK_NS), rel=1e-12)
+
+
+@pytest.mark.parametrize("policy", ["frfcfs", "dramsim3"])
+@pytest.mark.parametrize("channels", [1, 2])
+def test_the_energy_of_a_replay_is_that_of_its_commands_rank_by_rank(tmp_path, policy, channels):
+    setup = Setup(ranks=2, channels=channels, policy=policy, refresh="staggered", mapping="RoBaBgRaCoCh")
+    rng = np.random.default_rng(2)
+    lines = [
+        f"{64 * a:#x} {'WRITE' if a % 3 else 'READ'} {40 * n}\n"
+        for n, a in enumerate(rng.integers(0, 1 << 20, 700))
+    ]
+    (tmp_path / "t").write_text("".join(lines))
+    document = replay_trace(tmp_path / "t", "dramsim3", setup).document
+    found, cycles = document["energy"], document["cycles"]
+    assert document["energy_note"] is None
+    trace = read_memory_trace(tmp_path / "t", "dramsim3", setup.spec, setup.memory)
+    commands = setup.replay(make_requests(trace, channels)[0], record=True).commands
+    each = [idd_energy(RankActivity.of_commands(one, 2, cycles), IDD, DDR4) for one in commands]
+    for part in PARTS:
+        expected = [getattr(one, f"{part}_pj_per_rank").tolist() for one in each]
+        assert found[f"{part}_pj_per_rank"] == [pytest.approx(rank, rel=1e-12) for rank in expected]
+        assert found[f"{part}_pj_all_ranks"] == pytest.approx(np.sum(expected), rel=1e-12)
+        assert np.min(expected) > 0
+    assert found["elapsed_ns"] == pytest.approx(cycles * CLOCK_NS)
+    assert found["total_pj_all_ranks"] == pytest.approx(sum(found[f"{part}_pj_all_ranks"] for part in PARTS))
+    assert np.sum(found["total_pj_per_rank"]) == pytest.approx(found["total_pj_all_ranks"], rel=1e-12)
+    assert np.sum(found["mean_power_mw_per_rank"]) == pytest.approx(found["mean_power_mw_all_ranks"])
+    assert found["mean_power_mw_all_ranks"] == pytest.approx(
+        found["total_pj_all_ranks"] / found["elapsed_ns"]
+    )
+    assert found["currents"] == IDD.name
+
+
+def test_energy_that_is_not_known_says_why():
+    nothing = RankActivity.of_totals(dict.fromkeys(("ACT", "RD", "WR", "REF"), 0), 2, 100, 0)
+    section, reason = energy_section("ddr5_4800", load_standard("ddr5_4800"), [nothing])
+    assert section is None
+    assert reason.startswith("there are no supply currents of ddr5_4800, so its energy is not known")
+    section, reason = energy_section("ddr4_2400", DDR4, [nothing, nothing])
+    assert (reason, np.shape(section["total_pj_per_rank"])) == (None, (2, 2))
+    assert section["mean_power_mw_all_ranks"] == pytest.approx(4 * 326.4)
+
+
+def test_a_run_of_no_time_has_no_power():
+    nothing = RankActivity.of_totals(dict.fromkeys(("ACT", "RD", "WR", "REF"), 0), 1, 0, 0)
+    section, _ = energy_section("ddr4_2400", DDR4, [nothing])
+    assert (section["mean_power_mw_all_ranks"], section["mean_power_mw_per_rank"]) == (0, [[0]])
 
 
 def test_a_rank_that_does_nothing_draws_its_standby():

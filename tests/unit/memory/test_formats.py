@@ -10,7 +10,7 @@ from builders import DDR4, trace_of
 from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.memory import _text, formats
-from recnmp.memory.formats import MemoryTrace, read_memory_trace
+from recnmp.memory.formats import MemoryTrace, may_write, read_chunks, read_memory_trace
 from recnmp.placement.place import make_mapping, place
 from recnmp.trace.storage import save_trace
 
@@ -228,3 +228,62 @@ def test_an_embedding_trace_reads_its_entries_from_random_pages(tmp_path):
     assert not got.arrive.any()
     assert len(read_memory_trace(tmp_path / "t.parquet", "recnmp", DDR4, MEMORY, 3)) == 3
     assert "not a readable trace file" in refused(tmp_path / "t", "LD 0\n", "recnmp")
+
+
+@pytest.mark.parametrize("lookups", [1, 2, 3, 100])
+def test_an_embedding_trace_in_pieces_is_the_whole_one(tmp_path, monkeypatch, lookups):
+    calls = [(0, [[1, 999], [5]]), (1, [[], [7]]), (0, [[]]), (0, []), (0, [[3, 4, 3]]), (1, [[49], []])]
+    save_trace(trace_of([(1000, 32), (50, 8)], calls), tmp_path / "t.parquet")
+    whole = read_memory_trace(tmp_path / "t.parquet", "recnmp", DDR4, MEMORY)
+    monkeypatch.setattr(formats, "LOOKUPS", lookups)
+    assert places(read_memory_trace(tmp_path / "t.parquet", "recnmp", DDR4, MEMORY)) == places(whole)
+    for limit in range(1, len(whole) + 1):
+        limited = read_memory_trace(tmp_path / "t.parquet", "recnmp", DDR4, MEMORY, limit)
+        assert places(limited) == places(whole)[:limit]
+
+
+def test_an_embedding_trace_without_lookups_has_no_requests(tmp_path):
+    save_trace(trace_of([(1000, 32)], [(0, [[], []])]), tmp_path / "t.parquet")
+    with pytest.raises(ConfigError, match="the trace has no requests"):
+        read_memory_trace(tmp_path / "t.parquet", "recnmp", DDR4, MEMORY)
+
+
+def test_a_clock_that_goes_back_over_the_border_of_a_piece_keeps_its_place(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, 24))
+    (tmp_path / "t").write_text("0x0 READ 30\n0x40 READ 35\n0x80 READ 10\n0xc0 READ 40\n")
+    chunks = list(read_chunks(tmp_path / "t", "dramsim3", DDR4, MEMORY))
+    assert len(chunks) > 1
+    assert np.concatenate([chunk.arrive for chunk in chunks]).tolist() == [30, 35, 35, 40]
+
+
+@pytest.mark.parametrize(
+    ("kind", "reads", "write"),
+    [
+        ("ramulator", "LD 0x5\nLD 0xABCDEF0\n", "ST 0x5"),
+        ("ramulator", "0x40 R\n0xABCDEF R\n", "0x40 W"),
+        ("ramulator", "R 0,0,0,0,1,2\nR 0,1,2,3,4,5\n", "W 0,0,0,0,0,0"),
+        *(
+            ("dramsim3", "0xABCDEF READ 1\nbeef read 1\n0 P_MEM_RD 2\n0 P_FETCH 3\n", f"0x40 {word} 9")
+            for word in ("WRITE", "write", "P_MEM_WR", "BOFF")
+        ),
+    ],
+)
+def test_writes_are_known_by_their_letters_before_a_line_is_read(tmp_path, kind, reads, write):
+    file = tmp_path / "t"
+    lines = len(reads.splitlines())
+    file.write_text(reads)
+    assert not may_write(file, kind)
+    file.write_bytes(gzip.compress(reads.encode()))
+    assert not may_write(file, kind)
+    file.write_text("\n\n" + reads + write + "\n")
+    assert may_write(file, kind)
+    assert may_write(file, kind, lines + 1)
+
+
+def test_a_write_beyond_the_limit_is_not_looked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, 10))
+    (tmp_path / "t").write_text("LD 0\n\nLD 64\nLD 128\nST 192\n")
+    assert not may_write(tmp_path / "t", "ramulator", 2)
+    assert may_write(tmp_path / "t", "ramulator", 4)
+    with pytest.raises(ConfigError, match="format 'litex'"):
+        may_write(tmp_path / "t", "litex")

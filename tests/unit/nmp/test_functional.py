@@ -10,6 +10,7 @@ from builders import placed_on, some_trace, system_of, trace_of
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.nmp import functional, recnmp
 from recnmp.nmp.packet import FIELDS, decode, encode
+from recnmp.trace.values import entry_codes, entry_content
 
 BATCHES = {"per_batch": 2}
 
@@ -59,9 +60,23 @@ def test_sums_means_and_weights_agree_but_for_rounding(pooling, weighted):
     assert report["largest_error"] < 1e-4
 
 
-@pytest.mark.parametrize("dim", [1, 3, 16, 17, 100, 128])
-def test_entries_need_not_fill_their_last_burst(dim):
-    assert compared(some_trace(5, dims=(dim,)), system_of())["bit_exact"]
+@pytest.mark.parametrize("dtype", ["fp32", "int8_rowwise"])
+@pytest.mark.parametrize("dim", [1, 3, 4, 7, 8, 16, 17, 24, 56, 57, 100, 128])
+def test_entries_need_not_fill_their_last_burst_nor_one(dim, dtype):
+    assert compared(some_trace(5, dims=(dim,), dtypes=[dtype]), system_of())["bit_exact"]
+
+
+def test_weights_of_powers_of_two_are_bit_exact_for_8_bit_entries():
+    trace = some_trace(5, dims=(8, 64), dtypes=["int8_rowwise"])
+    weight = np.ldexp(1.0, np.random.default_rng(0).integers(-2, 3, trace.lookups)).astype(np.float32)
+    assert compared(replace(trace, weight=weight), system_of())["bit_exact"]
+
+
+def test_large_weights_may_round_in_proportion():
+    trace = some_trace(5, weights=np.random.default_rng(0))
+    for factor in (1e-3, 1e6):
+        weight = (trace.weight * np.float32(factor)).astype(np.float32)
+        assert compared(replace(trace, weight=weight), system_of())["status"] == "passed"
 
 
 def test_empty_bags_pool_to_zero_and_later_batches_keep_their_bags():
@@ -84,9 +99,9 @@ def test_off_and_too_long_are_skipped_with_a_reason(monkeypatch):
 class Planted:
     """A run over several ranks, ready to be damaged."""
 
-    def __init__(self, weighted: bool = False) -> None:
+    def __init__(self, weighted: bool = False, **options) -> None:
         weights = np.random.default_rng(6) if weighted else None
-        self.trace = some_trace(6, weights=weights, **BATCHES)
+        self.trace = some_trace(6, weights=weights, **options, **BATCHES)
         self.system = system_of(channels=2, dimms_per_channel=2)
         self.placed = placed_on(self.system, self.trace)
         self.packets = recnmp.run(self.trace, self.placed, self.system, recnmp.Options()).packets
@@ -143,6 +158,82 @@ def test_a_wrong_weight_is_caught(weighted):
         double = planted.with_field("weight", n, lambda v: int((np.uint32(v).view("f4") * 2).view("u4")))
         with pytest.raises(RecnmpError, match="functional check"):
             planted.judge(words=double)
+
+
+@pytest.fixture(scope="module", params=["fp32", "int8_rowwise"])
+def small(request) -> Planted:
+    dim = {"fp32": 4, "int8_rowwise": 8}[request.param]  # 16 B: four entries in a burst
+    return Planted(dims=(dim, 2 * dim), dtypes=[request.param])
+
+
+@pytest.mark.parametrize("bit", range(dict(FIELDS)["daddr"]))
+def test_every_flipped_address_bit_is_caught_where_entries_share_bursts(small, bit):
+    for n in some_instructions(small):
+        with pytest.raises(RecnmpError, match="functional check"):
+            small.judge(words=small.with_field("daddr", n, lambda v: v ^ 1 << bit))
+
+
+def test_small_entries_one_over_another_are_caught(small):
+    slot = small.placed.slot.copy()
+    slot[small.trace.entry % 2 == 0] ^= 1
+    with pytest.raises(RecnmpError, match="two entries were placed at one address"):
+        functional.compare(small.trace, replace(small.placed, slot=slot), small.packets, small.system)
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["plain", "weighted"])
+def quantised(request) -> Planted:
+    return Planted(weighted=request.param, dims=(8, 24, 100), dtypes=["int8_rowwise"])
+
+
+@pytest.mark.parametrize("part", ["code", "scale", "bias"])
+def test_a_flipped_bit_of_one_stored_entry_is_caught(quantised, monkeypatch, part):
+    number, entry = int(quantised.trace.table[40]), int(quantised.trace.entry[40])
+    byte, bit = {"code": (3, 1), "scale": (-6, 7), "bias": (-1, 7)}[part]  # of a scale, the exponent's lowest
+
+    def damaged(of_table, table, entries):
+        content = entry_content(of_table, table, entries)
+        if of_table == number:
+            content[np.flatnonzero(entries == entry), byte] ^= 1 << bit
+        return content
+
+    _, _, bias = entry_codes(number, [entry], 1)
+    assert bias[0] != 0  # a zero's sign would not show
+    quantised.judge()
+    monkeypatch.setattr(functional, "entry_content", damaged)
+    with pytest.raises(RecnmpError, match=f"1 bags.*first bag {quantised.trace.bag[40]}"):
+        quantised.judge()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda codes, scale, bias: codes * scale,
+        lambda codes, scale, bias: codes + bias,
+        lambda codes, scale, bias: codes * bias + scale,
+        lambda codes, scale, bias: (codes + bias) * scale,
+        lambda codes, scale, bias: codes.astype(np.int8) * scale + bias,
+        lambda codes, scale, bias: codes[:, ::-1] * scale + bias,
+        lambda codes, scale, bias: codes * scale[:1] + bias[:1],
+    ],
+    ids=["no bias", "no scale", "swapped", "bias scaled", "signed", "backwards", "one for all"],
+)
+def test_a_wrong_dequantiser_is_caught(quantised, monkeypatch, wrong):
+    def dequantised(content):
+        numbers = np.ascontiguousarray(content[:, -8:]).view("<f4")
+        return wrong(content[:, :-8], numbers[:, :1], numbers[:, 1:]).astype(np.float32)
+
+    monkeypatch.setattr(functional, "_dequantised", dequantised)
+    with pytest.raises(RecnmpError, match="differ from"):
+        quantised.judge()
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "int8_rowwise"])
+def test_a_stream_of_instructions_for_the_other_type_is_caught(dtype):
+    planted = Planted(dims=(8, 16, 64), dtypes=[dtype])
+    fields = decode(planted.packets.words)
+    fields["opcode"] ^= np.uint64(4)
+    with pytest.raises(RecnmpError, match="functional check"):
+        planted.judge(words=encode(fields))
 
 
 def test_swapped_packets_are_caught(planted):

@@ -10,6 +10,7 @@ from recnmp.nmp.packet import (
     FIELDS,
     INSTRUCTION_BITS,
     MAX_POOLINGS,
+    OPCODES,
     PRE_FLAG,
     RD_FLAG,
     ddr_flags,
@@ -118,9 +119,23 @@ def test_no_instruction_needs_no_ddr_command():
     ("pooling", "weighted", "opcode"),
     [("sum", False, 0), ("mean", False, 1), ("sum", True, 2), ("mean", True, 3)],
 )
-def test_the_opcode_names_pooling_and_weights(pooling, weighted, opcode):
+def test_the_opcode_names_pooling_weights_and_type(pooling, weighted, opcode):
     weights = np.random.default_rng(0) if weighted else None
-    assert set(opcodes(some_trace(pooling=pooling, weights=weights)).tolist()) == {opcode}
+    trace = some_trace(pooling=pooling, weights=weights)
+    assert set(opcodes(trace).tolist()) == {opcode}
+    assert set(opcodes(trace.stored_as("int8_rowwise")).tolist()) == {opcode + 4}
+    kind = "weighted_" * weighted + pooling
+    assert (OPCODES[kind], OPCODES[f"int8_{kind}"]) == (opcode, opcode + 4)
+
+
+def test_a_run_may_read_tables_of_both_types():
+    trace = some_trace(dims=(16, 32), dtypes=("fp32", "int8_rowwise"))
+    np.testing.assert_array_equal(opcodes(trace), 4 * trace.calls.table)
+
+
+def test_every_opcode_fits_its_field():
+    assert sorted(OPCODES.values()) == list(range(8))
+    assert max(OPCODES.values()) < 1 << WIDTHS["opcode"]
 
 
 @pytest.mark.parametrize("pooling", ["max", "none"])

@@ -46,6 +46,49 @@ def test_each_latency_shows_once_in_a_single_lookup(option, value, more):
     assert cycles(trace, system, **{option: value}) - cycles(trace, system) == more
 
 
+@pytest.mark.parametrize(
+    ("weighted", "dtype", "multipliers", "adders"),
+    [
+        (False, "fp32", 0, 0),
+        (True, "fp32", 1, 0),
+        (False, "int8_rowwise", 1, 1),
+        (True, "int8_rowwise", 2, 1),
+    ],
+)
+def test_weights_and_scales_take_the_multiplier_and_biases_the_adder(weighted, dtype, multipliers, adders):
+    weights = np.random.default_rng(0) if weighted else None
+    system = system_of(ranks_per_dimm=2)
+    plain = cycles(trace_of(TABLE, [(0, [[7]])]), system)
+    trace = trace_of(TABLE, [(0, [[7]])], weights=weights, dtypes=[dtype])
+    assert cycles(trace, system) - plain == 4 * multipliers + 3 * adders
+
+
+def test_a_table_that_no_call_reads_changes_no_latency():
+    tables, dtypes = [(1000, 16), (1000, 16)], ["fp32", "int8_rowwise"]
+    system = system_of(ranks_per_dimm=2)
+    plain = cycles(trace_of(tables, [(0, [[7]])]), system)
+    assert cycles(trace_of(tables, [(0, [[7]])], dtypes=dtypes), system) == plain
+
+
+def test_8_bit_entries_are_read_in_fewer_bursts_but_their_sums_return_as_fp32():
+    system = system_of(dimms_per_channel=2, ranks_per_dimm=1)
+    calls = [(0, [list(range(0, 4000, 50))] * 3)]
+    fp32, int8 = (trace_of([(4000, 56)], calls, dtypes=[dtype]) for dtype in ("fp32", "int8_rowwise"))
+    runs = [recnmp.run(t, placed_on(system, t), system, recnmp.Options()) for t in (fp32, int8)]
+    assert [run.memory["commands"]["RD"] for run in runs] == [3 * 80 * 4, 3 * 80]  # of 224 B and 64 B
+    # 3 bags of 2 partial sums of 4 bursts of 4 clocks, and a turnaround for each DIMM
+    assert [clocks(run, system)["return"] for run in runs] == [3 * 2 * 4 * 4 + 2 * 2] * 2
+    assert [run.details["host_add_ns"] for run in runs] == [3 * 4] * 2
+
+
+def test_small_entries_of_one_burst_share_a_line_of_the_rank_cache():
+    system = system_of(rank_cache=CacheConfig(size_bytes=4096, ways=4))
+    trace = trace_of([(1000, 4)], [(0, [[4, 5, 6, 7]])])  # 16 B each
+    result = recnmp.run(trace, placed_on(system, trace), system, recnmp.Options())
+    assert result.memory["commands"]["RD"] == 1
+    assert result.details["cache_hit_rate"] == 0.75
+
+
 @pytest.mark.parametrize(("ranks", "levels"), [(1, 0), (2, 1), (4, 2), (8, 3)])
 def test_the_adder_tree_has_a_level_for_every_doubling_of_ranks(ranks, levels):
     trace = trace_of(TABLE, [(0, [[7]])])

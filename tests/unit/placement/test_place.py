@@ -5,6 +5,7 @@ import pytest
 from builders import placed_on, some_trace, system_of, trace_of
 
 from recnmp.errors import ConfigError
+from recnmp.library.dram import load_standard
 from recnmp.placement.place import make_mapping
 
 MAPPINGS = ["RoBaBgRaChCo", "RoBaRaChCoBgCo1", "RoCoBaBgRaChCo2"]
@@ -119,3 +120,40 @@ def test_no_lookup_has_no_burst():
     placed = placed_on(system_of(), trace_of([(4, 16)], [(0, [[], []])]))
     assert placed.bursts == 0
     assert placed.first.tolist() == [0]
+
+
+@pytest.mark.parametrize("pages", ["random", "coloured"])
+@pytest.mark.parametrize(
+    ("dim", "dtype", "slot_bytes"),
+    [(1, "fp32", 16), (4, "fp32", 16), (5, "fp32", 32), (8, "fp32", 32), (9, "fp32", 64), (17, "fp32", 128),
+     (8, "int8_rowwise", 16), (9, "int8_rowwise", 32), (24, "int8_rowwise", 32), (56, "int8_rowwise", 64),
+     (57, "int8_rowwise", 128)],
+)  # fmt: skip
+def test_an_entry_takes_the_next_power_of_two_of_its_bytes(dim, dtype, slot_bytes, pages):
+    system = system_of(channels=2)
+    trace = trace_of([(300, dim)], [(0, [list(range(300))])], dtypes=[dtype])
+    placed = placed_on(system, trace, pages=pages)
+    share = max(64 // slot_bytes, 1)
+    assert placed.burst_slots.tolist() == [share]
+    assert placed.entry_bursts.tolist() == [-(-trace.tables[0].entry_bytes // 64)]
+    np.testing.assert_array_equal(placed.slot, np.arange(300) % share)
+    burst = burst_numbers(system, placed)[placed.first[:-1]]
+    # entries one after the other within a page
+    for page in np.split(
+        burst * 64 + placed.slot * slot_bytes, range(4096 // slot_bytes, 300, 4096 // slot_bytes)
+    ):
+        np.testing.assert_array_equal(page, page[0] + np.arange(len(page)) * slot_bytes)
+
+
+def test_bursts_of_32_bytes_are_shared_by_two_entries_at_most():
+    spec = load_standard("hbm2_2000")
+    trace = trace_of([(100, 4), (100, 8)], [(0, [[0, 1, 2, 3]]), (1, [[0, 1, 2, 3]])])
+    placed = placed_on(system_of(spec=spec, ranks_per_dimm=1), trace)
+    assert placed.burst_slots.tolist() == [2, 1]
+    assert placed.slot.tolist() == [0, 1, 0, 1, 0, 0, 0, 0]
+
+
+def test_small_entries_take_a_quarter_of_the_memory():
+    gib = 1 << 30
+    trace = trace_of([(16 * gib // 16, 4)], [(0, [[0]])])  # two ranks of 8 GiB
+    assert placed_on(system_of(), trace).bursts == 1

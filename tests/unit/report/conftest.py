@@ -47,7 +47,8 @@ def _sections() -> dict[str, Any]:
             "full read queue and no cache, and adds at no cost",
         },
         "memory": {
-            "host": _memory(84_296_292, 1_638_400, 14.93, 0.7776, (819_812, 12_345, 806_243)),
+            "host": _memory(84_296_292, 1_638_400, 14.93, 0.7776, (819_812, 12_345, 806_243))
+            | {"rank_load_imbalance": 1.291},
             "nmp": _memory(14_696_286, 1_638_400, 85.64, 0.557, (819_990, 12_167, 806_243)),
         },
         "nmp": {
@@ -55,6 +56,8 @@ def _sections() -> dict[str, Any]:
             "packets": 12_800,
             "instructions": 819_200,
             "rank_load_imbalance": 1.347,
+            "packet_load_imbalance": 1.512,
+            "replication": None,
             "cache_hit_rate": 0.3412,
             "time_share": {"delivery": 0.212, "return": 0.034, "waiting": 0.754},
         },

@@ -58,7 +58,9 @@ def test_memory_and_near_memory_figures_are_there(document):
     assert row(text, "RD commands") == ["1,638,400", "1,638,400"]
     assert "near memory: 12,800 packets, 819,200 instructions" in text
     assert row(text, "RankCache hits") == ["34.1%"]
-    assert row(text, "rank load imbalance")[0] == "1.35"
+    assert row(text, "rank load imbalance") == ["1.29", "1.35"]
+    assert row(text, "packet load imbalance") == ["1.51", "busiest rank over the mean"]
+    assert "copies" not in text
     assert row(text, "instruction delivery")[0] == "21.2%"
 
 
@@ -82,6 +84,55 @@ def test_all_that_decides_the_order_of_commands_is_named(document):
     assert "controllers frfcfs_rowhit, closed pages, refresh off" in " ".join(shown(document).split())
 
 
+def test_what_copies_cost_is_told(document):
+    document["nmp"]["replication"] = {
+        "entries": 8000,
+        "copies": 8,
+        "bytes": 8_192_000,
+        "table_share": 0.002,
+        "lookup_share": 0.405,
+    }
+    text = shown(document)
+    assert row(text, "entries with copies") == ["8,000", "one in each of 8 ranks"]
+    assert row(text, "memory for copies") == ["7.8 MiB", "0.20% of the tables"]
+    assert row(text, "lookups of copies") == ["40.5%"]
+
+
+@pytest.mark.parametrize(
+    ("placement", "told"),
+    [
+        ({"pages": "random", "page_bytes": 4096}, "placement random pages of 4 KiB pooled"),
+        (
+            {"pages": "coloured", "colours": "balanced", "page_bytes": 2 << 20},
+            "coloured pages of 2 MiB, colours balanced, hot as the replayed batches themselves say",
+        ),
+        (
+            {
+                "pages": "random",
+                "page_bytes": 64,
+                "replicate": {"entries": 1},
+                "profile": {"first_batch": 3, "batches": 2},
+            },
+            "random pages of 64 B, hot entries copied, hot as 2 batches from 3 on of the trace file say",
+        ),
+        (
+            {
+                "pages": "coloured",
+                "colours": "in_turn",
+                "page_bytes": 4096,
+                "replicate": {"share": 1},
+                "profile": {"first_batch": 0, "batches": None},
+            },
+            "colours in_turn, hot entries copied, hot as all batches from 0 on of the trace file say",
+        ),
+    ],
+)
+def test_pages_and_what_told_heat_are_named(document, placement, told):
+    document["config"]["placement"] = placement
+    document["mlp"] = {}
+    assert told in " ".join(shown(document).split())
+
+
 def test_a_profile_is_named_with_its_note(document):
     document["mlp"] |= {"method": "profile", "device": "abacus", "stable": True, "note": "stored times"}
 
@@ -97,6 +148,7 @@ def test_a_run_of_the_host_alone_leaves_near_memory_out(host_document):
     assert "near memory:" not in text
     assert "RM1 · host alone" in text
     assert row(text, "SLS (gather-reduce)") == ["3.512 ms"]
+    assert row(text, "rank load imbalance") == ["1.29"]
     assert "skipped: nothing was pooled near memory" in text
 
 

@@ -45,16 +45,32 @@ def _inspect(trace, tmp_path):
     return inspect_trace(tmp_path / "t.parquet")
 
 
+def test_tables_of_8_bit_entries_are_named_as_such(tmp_path):
+    info = _inspect(_small().stored_as("int8_rowwise"), tmp_path)
+    assert [(table["dtype"], table["entry_bytes"]) for table in info["tables"]] == [
+        ("int8_rowwise", 12),
+        ("int8_rowwise", 10),
+        ("int8_rowwise", 10),
+    ]
+    printed = io.StringIO()
+    print_inspection(info, printed)
+    assert printed.getvalue().count("int8_rowwise") == 3
+    assert info["digest"] != trace_digest(_small())
+
+
 def test_a_small_trace_is_described_exactly(tmp_path):
+    def fp32(entry_bytes: int) -> dict[str, object]:
+        return {"dtype": "fp32", "entry_bytes": entry_bytes}
+
     info = _inspect(_small(), tmp_path)
     assert (info["lookups"], info["bags"], info["batches"], info["samples"]) == (7, 5, 2, 3)
     assert info["pooling_factor"] == {"min": 0, "mean": 7 / 5, "max": 3}
     assert info["unique_share"] == 4 / 7  # a5 a6 b5 b7
     assert {k: v for k, v in info["reuse_histogram"].items() if v} == {"1": 1 / 7, "2": 6 / 7}
     assert info["tables"] == [
-        {"name": "a", "entries": 10, "dim": 4, "lookups": 4, "unique": 2},
-        {"name": "b [bold]", "entries": 8, "dim": 2, "lookups": 3, "unique": 2},
-        {"name": "never", "entries": 3, "dim": 2, "lookups": 0, "unique": 0},
+        {"name": "a", "entries": 10, "dim": 4, "lookups": 4, "unique": 2} | fp32(16),
+        {"name": "b [bold]", "entries": 8, "dim": 2, "lookups": 3, "unique": 2} | fp32(8),
+        {"name": "never", "entries": 3, "dim": 2, "lookups": 0, "unique": 0} | fp32(8),
     ]
     assert info["lru_hits"] == {"1024": 3, "8192": 3, "65536": 3}
     assert info["top_1_percent_share"] == 2 / 7

@@ -298,3 +298,16 @@ def test_a_flipped_byte_in_the_lookups_is_always_found(tmp_path):
         assert "damaged" in _fails(tmp_path / "bad.parquet") or "not a readable" in _fails(
             tmp_path / "bad.parquet"
         )
+
+
+def test_types_of_tables_are_kept(tmp_path):
+    trace = dataclasses.replace(
+        _trace(), tables=(TABLES[0], dataclasses.replace(TABLES[1], dtype="int8_rowwise"))
+    )
+    save_trace(trace, tmp_path / "t.parquet")
+    assert (
+        load_trace(tmp_path / "t.parquet").tables
+        == read_header(tmp_path / "t.parquet").tables
+        == trace.tables
+    )
+    assert trace_digest(trace) != trace_digest(_trace())

@@ -1,11 +1,16 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recnmp.errors import ConfigError
+from recnmp.library.model import TableGroup, load_model
 from recnmp.trace.inspect import reuse_histogram
-from recnmp.trace.synthetic import TABLE_MIX, IndexStream, Reuse, scatter
+from recnmp.trace.storage import load_trace, trace_digest
+from recnmp.trace.synthetic import TABLE_MIX, IndexStream, Reuse, scatter, synthetic_trace
+from recnmp.trace.trace import POOLINGS
 
 # facebookresearch/dlrm_datasets, 2021, fbgemm_t856_bs65536: share of lookups by reuse count, bins as in
 # REUSE_BINS; 1.036 million lookups per table, 14.5 % of them unique
@@ -110,3 +115,47 @@ def test_parameters_that_describe_no_distribution_are_refused(wrong):
 def test_a_negative_seed_is_refused():
     with pytest.raises(ConfigError, match="seed -1 is negative"):
         IndexStream(0, 10, TABLE_MIX[0], seed=-1)
+
+
+RM1 = load_model("rm1")
+TINY = RM1.model_copy(
+    update={
+        "tables": (
+            TableGroup(count=2, entries=1000, dim=4, pooling_factor=3),
+            TableGroup(count=1, entries=50, dim=16, pooling_factor=7, dtype="int8_rowwise"),
+        )
+    }
+)
+
+
+def test_a_synthetic_trace_reads_what_the_zoo_reads():
+    shipped = load_trace(Path(__file__).parents[3] / "traces" / "rm1.parquet")
+    made = synthetic_trace(RM1, batches=8, batch_size=64, seed=1)
+    for name in ("table", "bag", "entry"):
+        np.testing.assert_array_equal(getattr(made, name), getattr(shipped, name))
+        assert getattr(made, name).dtype == getattr(shipped, name).dtype
+    for name in ("table", "first_bag", "bags", "batch", "pooling"):
+        np.testing.assert_array_equal(getattr(made.calls, name), getattr(shipped.calls, name))
+    assert [(t.entries, t.dim, t.dtype) for t in made.tables] == [
+        (t.entries, t.dim, t.dtype) for t in shipped.tables
+    ]
+
+
+def test_a_synthetic_trace_has_the_tables_pooling_and_weights_asked_for():
+    trace = synthetic_trace(TINY, 2, 5, seed=3, pooling="mean", weighted=True)
+    assert [(t.dim, t.dtype) for t in trace.tables] == [(4, "fp32"), (4, "fp32"), (16, "int8_rowwise")]
+    assert np.bincount(trace.bag).tolist() == ([3] * 10 + [7] * 5) * 2
+    assert {POOLINGS[kind] for kind in trace.calls.pooling} == {"mean"}
+    assert 0 <= trace.weight.min() < 0.1 < 0.9 < trace.weight.max() < 1
+    assert (trace.batches, trace.batch_size) == (2, 5)
+    again = synthetic_trace(TINY, 2, 5, seed=3, pooling="mean", weighted=True)
+    assert trace_digest(again) == trace_digest(trace)
+    assert trace_digest(synthetic_trace(TINY, 2, 5, seed=4)) != trace_digest(
+        synthetic_trace(TINY, 2, 5, seed=3)
+    )
+
+
+@pytest.mark.parametrize(("batches", "batch_size", "seed"), [(0, 4, 1), (1, 0, 1), (1, 1, -1)])
+def test_a_synthetic_trace_of_nothing_is_an_error(batches, batch_size, seed):
+    with pytest.raises(ConfigError):
+        synthetic_trace(TINY, batches, batch_size, seed)

@@ -77,3 +77,26 @@ def test_what_is_no_trace_is_refused(change, message):
 def test_what_is_no_table_is_refused(table, message):
     with pytest.raises(ConfigError, match=f"table 't': {message}"):
         Table(*table)
+
+
+def test_8_bit_entries_end_with_a_scale_and_a_bias_and_pool_to_fp32():
+    table = Table("a", 10, 24, "int8_rowwise")
+    assert (table.entry_bytes, table.pooled_bytes) == (32, 96)
+    assert (Table("a", 10, 24).entry_bytes, Table("a", 10, 24).pooled_bytes) == (96, 96)
+
+
+def test_a_trace_can_be_stored_as_another_type():
+    trace = _trace(weight=np.arange(5, dtype=np.float32))
+    quantised = trace.stored_as("int8_rowwise")
+    assert [table.dtype for table in quantised.tables] == ["int8_rowwise", "int8_rowwise"]
+    assert [table.entry_bytes for table in quantised.tables] == [12, 10]
+    assert quantised.stored_as("fp32").tables == trace.tables
+    assert trace.stored_as(None) is trace
+    for name in ("table", "bag", "entry", "weight", "calls"):
+        assert getattr(quantised, name) is getattr(trace, name)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "FP32", "", None, ["fp32"]])
+def test_a_type_that_no_table_has_is_an_error(dtype):
+    with pytest.raises(ConfigError, match=r"table 'a': dtype .* is not one of fp32, int8_rowwise"):
+        Table("a", 10, 4, dtype)

@@ -19,9 +19,10 @@ ACT, PRE, RD, WR, REF = 0, 1, 2, 3, 4
 AT, OFF, FOR = 0, 4, 8
 ROW, SERVED, HEAD, TAIL = 12, 13, 14, 15
 LANE_FIELDS = 16
-# Controller.rank: by command its earliest clock over the lanes, and a bound for all lanes; ACTS is the first
-# row of the window's
-BEST, FLOOR, REF_READY, OPEN_BANKS, ACTS = 0, 4, 8, 9, 10
+# Controller.rank: by command its earliest clock over the lanes, and a bound for all lanes; commands issued;
+# clocks with a bank open up to the last time that all were closed, and when the first was opened since; ACTS is
+# the first row of the window's
+BEST, FLOOR, REF_READY, OPEN_BANKS, ISSUED, ACTIVE, OPEN_SINCE, ACTS = 0, 4, 8, 9, 10, 16, 17, 18
 # Controller.slot: one request that needs a command of its own each, linked in age order within its lane;
 # free slots are linked too
 REQUEST, SLOT_ROW, SLOT_WRITE, NEXT_SLOT, AGE, NEXT_PENDING, STATE = 0, 1, 2, 3, 4, 5, 6
@@ -168,6 +169,8 @@ def close_row(rules, c, lane, t):
     c.lane[ROW, lane] = -1
     c.lane[SERVED, lane] = 0
     c.rank[OPEN_BANKS, rank] -= 1
+    if c.rank[OPEN_BANKS, rank] == 0:
+        c.rank[ACTIVE, rank] += t - c.rank[OPEN_SINCE, rank]
     c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[PRE, REF])
     c.lane[AT + ACT, lane] = max(c.lane[AT + ACT, lane], t + rules.own[PRE, ACT])
     for y in range(PRE, WR + 1):
@@ -189,6 +192,8 @@ def open_row(rules, c, lane, t):
     """Follow the ACT of ``lane`` at clock ``t`` for its oldest request."""
     rank = lane // rules.banks
     c.lane[ROW, lane] = c.slot[c.lane[HEAD, lane], SLOT_ROW]
+    if c.rank[OPEN_BANKS, rank] == 0:
+        c.rank[OPEN_SINCE, rank] = t
     c.rank[OPEN_BANKS, rank] += 1
     c.rank[REF_READY, rank] = max(c.rank[REF_READY, rank], t + rules.own[ACT, REF])
     for y in range(PRE, WR + 1):

@@ -1,0 +1,79 @@
+"""What stands below a result's table: how its figures came about."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+
+def footnotes(document: Json, width: int) -> Iterator[str]:
+    """Yield a paragraph of up to ``width`` columns for each of host, controllers, placement, dense part, check."""
+    mlp, check = document.get("mlp", {}), document.get("functional_check", {})
+    notes = [
+        ("host baseline", document.get("sls", {}).get("host_baseline", "")),
+        ("controllers", _controllers_note(document["config"].get("memory", {}))),
+        ("placement", _placement_note(document["config"].get("placement", {}))),
+        ("dense part", _dense_note(mlp) if mlp else ""),
+        ("pooled vectors", _check_note(check) if check else ""),
+    ]
+    for label, text in notes:
+        if text:
+            lead = f"{label:<16}"
+            yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
+
+
+def _controllers_note(memory: Json) -> str:
+    """Name all that decides the order of commands."""
+    cap = memory.get("row_hit_cap")
+    named = [
+        memory.get("policy"),
+        given(memory, "page_policy", "{} pages"),
+        cap and f"row-hit cap {cap}",
+        memory.get("merge_reads") and "reads merged",
+        given(memory, "refresh", "refresh {}"),
+    ]
+    return ", ".join(filter(None, named))
+
+
+def _placement_note(placement: Json) -> str:
+    """Name pages, their ranks and what told which tables and entries are hot."""
+    if not placement:
+        return ""
+    size = placement["page_bytes"]
+    unit, name = next((u, n) for u, n in ((1 << 20, "MiB"), (1 << 10, "KiB"), (1, "B")) if size % u == 0)
+    coloured, profile = placement["pages"] == "coloured", placement.get("profile")
+    named = [
+        f"{placement['pages']} pages of {size // unit} {name}",
+        coloured and f"colours {placement.get('colours', 'in_turn')}",
+        placement.get("replicate") and "hot entries copied",
+    ]
+    if profile:
+        batches = "all batches" if profile["batches"] is None else f"{profile['batches']} batches"
+        named.append(f"hot as {batches} from {profile['first_batch']} on of the trace file say")
+    elif placement.get("replicate") or placement.get("colours") == "balanced":
+        named.append("hot as the replayed batches themselves say")
+    return ", ".join(filter(None, named))
+
+
+def _dense_note(mlp: Json) -> str:
+    threads = mlp.get("threads", 1)
+    how = "measured on this CPU" if mlp.get("method") == "measured" else f"profile {mlp.get('device')}"
+    spread = "stable" if mlp.get("stable") else f"unstable: {mlp.get('unstable_because')}"
+    text = f"{how}, {mlp.get('backend')}, {threads} thread{'s' * (threads != 1)}, {spread}"
+    return f"{text}; {mlp['note']}" if mlp.get("note") else text
+
+
+def _check_note(check: Json) -> str:
+    status = str(check.get("status", "unknown"))
+    bags = given(check, "bags", "{:,} bags")
+    words: Mapping[object, str] = {True: "bit-exact", False: "within rounding"}
+    exact = words.get(check.get("bit_exact"), "") if bags else ""
+    details = " ".join(filter(None, [bags, exact, check.get("reason")]))
+    return f"{status}: {details}" if details else status
+
+
+def given(values: Json, key: str, form: str) -> str:
+    """Return the value of ``key`` in this form; nothing where it is absent or null."""
+    value = values.get(key)
+    return "" if value is None else form.format(value)
