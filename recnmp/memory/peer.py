@@ -23,8 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.library.dram import ALL_BANK_COMMANDS, COMMANDS, DramSpec
 from recnmp.memory.formats import MemoryTrace, read_memory_trace
+from recnmp.memory.options import REFRESHES
 from recnmp.memory.replay import Timeline
 from recnmp.memory.setup import Setup, make_requests
 
@@ -67,6 +68,8 @@ def compare(
             f"a comparison needs a standard of {', '.join(PRESETS)} and a policy of "
             f"{', '.join(SCHEDULERS)}; this is {setup.standard}, {setup.policy}"
         )
+    if setup.refresh not in REFRESHES:
+        raise ConfigError(f"a comparison needs a refresh of {', '.join(REFRESHES)}; this is {setup.refresh}")
     if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges) != (
         "open",
         None,
@@ -126,14 +129,15 @@ def until_last_accepted(timeline: Timeline, start: NDArray[np.int64]) -> dict[st
 
     Controller u owns requests ``start[u] : start[u + 1]``; the cycles are those of the controller that is last.
     """
-    counted = dict.fromkeys(("cycles", *COMMANDS, "row_hits", "row_misses", "row_conflicts"), 0)
+    counted = dict.fromkeys(("cycles", *ALL_BANK_COMMANDS, "row_hits", "row_misses", "row_conflicts"), 0)
     latency = 0
     for commands, first, after in zip(timeline.commands, start[:-1], start[1:], strict=True):
         end = int(timeline.accepted[first:after].max(initial=0))
         n = int(np.searchsorted(commands.cycle, end, "right"))
         kinds, request = commands.command[:n], commands.request[:n]
         counted["cycles"] = max(counted["cycles"], end)
-        for name, count in zip(COMMANDS, np.bincount(kinds, minlength=len(COMMANDS)), strict=True):
+        issued = np.bincount(kinds, minlength=len(COMMANDS))
+        for name, count in zip(ALL_BANK_COMMANDS, issued[: len(ALL_BANK_COMMANDS)], strict=True):
             counted[name] += int(count)
         number, at = np.unique(request, return_index=True)
         for kind in kinds[at[number >= 0]]:

@@ -8,7 +8,7 @@ from builders import placed_on, some_trace, spec_with, system_of, trace_of
 from pydantic import BaseModel, ValidationError
 
 from recnmp._registry import plugin, plugin_names
-from recnmp.library.dram import ALL_BANK_COMMANDS, COMMANDS
+from recnmp.library.dram import ALL_BANK_COMMANDS
 from recnmp.memory.audit import audit
 from recnmp.nmp import functional
 from recnmp.nmp.base import SlsRun
@@ -81,12 +81,12 @@ def test_its_figures_are_complete_and_possible(kind, memory):
 def test_its_commands_are_legal_and_all_there(kind, memory):
     result = run(kind, **memory)
     spec, refresh = spec_with(nREFI=800, nRFC=90), memory.get("refresh", "simultaneous")
-    counts = dict.fromkeys(COMMANDS, 0)
+    counts = dict.fromkeys(ALL_BANK_COMMANDS, 0)
     for ranks, commands in result.commands:
         report = audit(spec, ranks, commands, refresh=refresh)
         assert report.count == 0, report.first
-        for name, count in commands.counts().items():
-            counts[name] += count
+        for name in counts:
+            counts[name] += commands.counts()[name]
     assert counts == result.memory["commands"]
 
 

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 
-from recnmp.library.dram import DramSpec
+from recnmp.library.dram import SAME_BANK_COMMANDS, DramSpec
 from recnmp.memory.replay import ControllerOptions, Timeline
 from reference.traffic import Stream
 
@@ -85,7 +85,9 @@ def standard(spec: DramSpec, config: str) -> DramSpec:
 
 def figures(timeline: Timeline) -> dict[str, float]:
     """The totals that were recorded of a run, by the names they were recorded under."""
-    assert timeline.counts["merged"] == 0  # nothing was recorded of a peer that merges reads
+    # nothing was recorded of a peer that merges reads or refreshes sets of banks
+    unrecorded = ("merged", *SAME_BANK_COMMANDS)
+    assert not any(timeline.counts[name] for name in unrecorded)
     latency = (timeline.depart - timeline.accepted)[timeline.depart >= 0]
     counts = timeline.counts
     names = {"row_hits": "native_hits", "row_misses": "native_misses", "row_conflicts": "native_conflicts"}
@@ -96,5 +98,5 @@ def figures(timeline: Timeline) -> dict[str, float]:
         "lat_avg": timeline.read_latency_avg_cycles,
         "lat_min": int(latency.min()) if len(latency) else -1,
         "lat_max": int(latency.max(initial=-1)),
-        **{names.get(name, f"cmd_{name}"): count for name, count in counts.items() if name != "merged"},
+        **{names.get(name, f"cmd_{name}"): count for name, count in counts.items() if name not in unrecorded},
     }
