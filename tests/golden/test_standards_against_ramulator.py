@@ -56,7 +56,8 @@ def test_totals_equal_a_recorded_run_of_the_same_table(run):
         group=np.zeros(len(stream), np.int32),
         groups=1,
     )
-    ours = until_last_accepted(replay(requests, spec, ControllerOptions(ranks), record=True))
+    timeline = replay(requests, spec, ControllerOptions(ranks), record=True)
+    ours = until_last_accepted(timeline, requests.start)
     names = ("cycles", *COMMANDS, "row_hits", "row_misses", "row_conflicts")
     assert {name: ours[name] for name in names} == {name: run[name] for name in names}
     assert ours["read latency, clocks"] == pytest.approx(run["read_latency"], abs=1e-6)
