@@ -89,6 +89,8 @@ def resolve(config: Config) -> Parts:
     near = None if config.nmp.kind == "host" else plugin("nmp", config.nmp.kind)
     if near is None and config.cache.rank is not None:
         raise config.error(("cache", "rank"), "a host-only run (nmp.kind: host) has no rank caches")
+    if near is None and config.placement.replicate is not None:
+        raise config.error(("placement", "replicate"), "a host-only run (nmp.kind: host) reads no copies")
     options = config.section(("nmp", "options"), (near or host).Options)
     return Parts(
         config,

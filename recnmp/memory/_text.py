@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
+from recnmp.memory.text import _kernels as kernel
 
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]
@@ -22,11 +23,6 @@ Mask = NDArray[np.bool_]
 
 BLOCK_BYTES = 1 << 20
 _LONGEST = {10: 18, 16: 16}  # digits that surely fit 64 bits, by base
-_DIGIT = np.full(256, 255, np.uint8)
-for _value, _letters in enumerate(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]):
-    _DIGIT[ord(_letters)] = _value
-for _value, _letters in enumerate(["aA", "bB", "cC", "dD", "eE", "fF"], 10):
-    _DIGIT[[ord(letter) for letter in _letters]] = _value
 
 
 @dataclass(frozen=True)
@@ -91,24 +87,13 @@ def _blocks(path: Path, file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]
 
 
 def split_lines(first: int, block: bytes, width: int) -> Lines:
-    """Find the words of ``block``, whose first line has number ``first``."""
-    text = np.frombuffer(b"\n" + block, np.uint8)
-    word = text > ord(" ")
-    edge = np.flatnonzero(word[1:] != word[:-1]) + 1
-    start, end = edge[::2], edge[1::2]
-    words = np.diff(np.searchsorted(start, np.flatnonzero(text == ord("\n"))))
-    line = np.flatnonzero(words)
-    wrong = words[line] != width
-    odd = int(wrong.argmax()) if wrong.any() else None
-    n = len(line) if odd is None else odd
-    shape = (n, width)
-    return Lines(
-        text,
-        line[:n] + first,
-        start[: n * width].reshape(shape),
-        end[: n * width].reshape(shape),
-        None if odd is None else int(line[odd]) + first,
-    )
+    """Find the words of ``block``, whole lines of which the first has number ``first``."""
+    text = np.frombuffer(block, np.uint8)
+    most = len(block) // (2 * width) + 2  # a word and what ends it are two letters at least
+    number = np.empty(most, np.int64)
+    start, end = np.empty((2, most, width), np.int64)
+    n, odd = kernel.split(text, number, start, end)
+    return Lines(text, number[:n] + first, start[:n], end[:n], None if odd < 0 else odd + first)
 
 
 def line_of(first: int, block: bytes, number: int) -> str:
@@ -136,14 +121,6 @@ def numbers(text: Bytes, start: Index, end: Index, base: int) -> tuple[NDArray[n
 
     A number of more than 18 decimal or 16 hexadecimal digits counts as none.
     """
-    longest = int((end - start).max(initial=0))
-    bad = (end - start > _LONGEST[base]) | (end <= start)
-    value = np.zeros(len(start), np.uint64)
-    weight = np.uint64(1)
-    for k in range(min(longest, _LONGEST[base])):
-        at = end - 1 - k
-        digit = np.where(at >= start, _DIGIT[text[np.maximum(at, 0)]], np.uint8(0))
-        bad |= digit >= base
-        value += digit * weight
-        weight *= np.uint64(base) if k + 1 < _LONGEST[base] else np.uint64(1)
+    value, bad = np.empty(len(start), np.uint64), np.empty(len(start), np.bool_)
+    kernel.numbers(text, start, end, base, _LONGEST[base], value, bad)
     return value, bad

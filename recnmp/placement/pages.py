@@ -53,7 +53,8 @@ def coloured_frames(
     turns = mapping.rank_of(1 << np.arange(mapping.bits)).tolist()
     if any(turns[:page_bits]):
         raise ConfigError(
-            f"page colouring needs a page in one rank, but {mapping.name} switches ranks within a page"
+            f"page colouring needs a page in one rank, but {mapping.name} switches ranks within a page; "
+            "take smaller pages, or a mapping that chooses ranks and channels by the highest bits"
         )
     # every colour, and address bits that turn colour 0 into it; XOR is linear, so bits add up
     reach = {0: 0}

@@ -50,9 +50,9 @@ def _placement_note(placement: Json) -> str:
     ]
     if profile:
         batches = "all batches" if profile["batches"] is None else f"{profile['batches']} batches"
-        named.append(f"hot as {batches} from {profile['first_batch']} on of the trace file say")
+        named.append(f"heat counted in {batches} of the trace file, from {profile['first_batch']} on")
     elif placement.get("replicate") or placement.get("colours") == "balanced":
-        named.append("hot as the replayed batches themselves say")
+        named.append("heat counted in the batches replayed")
     return ", ".join(filter(None, named))
 
 

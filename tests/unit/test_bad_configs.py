@@ -116,6 +116,27 @@ TABLE = [
         lines=["bad.yaml:4:19: placement.seed: must be at least 0, got -1"],
     ),
     Bad(
+        "colours of random pages",
+        tail="placement: {colours: balanced}\n",
+        lines=["bad.yaml:4:1: placement: colours: balanced needs pages: coloured, got random"],
+    ),
+    Bad(
+        "copies without a number",
+        tail="placement: {replicate: {bags: 8}}\n",
+        lines=["bad.yaml:4:13: placement.replicate: must have either entries or share"],
+    ),
+    Bad(
+        "profile of nothing",
+        tail="placement: {profile: {batches: 2}}\n",
+        lines=["bad.yaml:4:1: placement: profile is for colours: balanced and for replicate, of which"],
+    ),
+    Bad(
+        "copies that nobody reads",
+        sets=["placement.replicate.entries=5"],
+        target="host",
+        lines=["--set placement.replicate.entries=5: placement.replicate: a host-only run"],
+    ),
+    Bad(
         "three channels",
         tail="memory: {channels: 3}\n",
         lines=["bad.yaml:4:20: memory.channels: must be a power of two, got 3"],

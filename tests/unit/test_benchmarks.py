@@ -31,6 +31,16 @@ def test_the_first_call_of_a_process_can_be_timed_alone(script):
     assert float(done.stdout) > 0
 
 
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+@pytest.mark.parametrize("more", [[], ["--channels", "2", "--writes", "0.5", "--logs"]])
+def test_a_long_text_trace_gives_a_rate_and_a_peak(more):
+    command = [sys.executable, "trace_file.py", "--requests", "3000", *more]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("3,000 requests (")
+    assert done.stdout.startswith("3,000 requests (0 writes)") == (not more)
+    assert "M/s of CPU time, peak memory" in done.stdout
+
+
 def test_a_benchmark_of_nothing_is_refused():
     command = [sys.executable, "dram_engine.py", "--requests", "0"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)

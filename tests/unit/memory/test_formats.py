@@ -287,3 +287,40 @@ def test_a_write_beyond_the_limit_is_not_looked_for(tmp_path, monkeypatch):
     assert may_write(tmp_path / "t", "ramulator", 4)
     with pytest.raises(ConfigError, match="format 'litex'"):
         may_write(tmp_path / "t", "litex")
+
+
+@pytest.mark.parametrize("base", [10, 16])
+def test_a_word_with_any_other_letter_is_no_number(base):
+    digits = "0123456789abcdefABCDEF" if base == 16 else "0123456789"
+    letters = [chr(code) for code in range(33, 127)]
+    words = [word for letter in letters for word in (letter, f"1{letter}2", f"{letter}3", f"4{letter}")]
+    lines = _text.split_lines(1, ("\n".join(words) + "\n").encode(), 1)
+    value, bad = _text.numbers(lines.text, lines.start[:, 0], lines.end[:, 0], base)
+    assert bad.tolist() == [not set(word) <= set(digits) for word in words]
+    good = [word for word in words if set(word) <= set(digits)]
+    assert value[~bad].tolist() == [int(word, base) for word in good]
+    nothing = np.zeros(1, np.int64)
+    assert _text.numbers(lines.text, nothing + 3, nothing + 3, base)[1].all()
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_lines_are_found_up_to_the_first_of_another_shape(width):
+    rng = np.random.default_rng(width)
+    for _ in range(100):
+        counts = rng.choice(
+            [0, width, width, width, width + 1, width - 1], 9, p=[0.2, 0.25, 0.25, 0.2, 0.05, 0.05]
+        )
+        text = [
+            " \t"[rng.integers(2)] * int(rng.integers(2)) + "  ".join(["ab", "c", "defg", "h"][:n])
+            for n in counts
+        ]
+        lines = _text.split_lines(11, ("\r\n".join(text) + "\n").encode(), width)
+        odd = next((n for n, count in enumerate(counts) if count not in (0, width)), len(counts))
+        kept = [n for n in range(odd) if counts[n]]
+        assert lines.number.tolist() == [11 + n for n in kept]
+        assert lines.odd == (11 + odd if odd < len(counts) else None)
+        found = [
+            [bytes(lines.text[a:b]).decode() for a, b in zip(*ends, strict=True)]
+            for ends in zip(lines.start.tolist(), lines.end.tolist(), strict=True)
+        ]
+        assert found == [text[n].split() for n in kept]

@@ -104,7 +104,7 @@ def test_what_copies_cost_is_told(document):
         ({"pages": "random", "page_bytes": 4096}, "placement random pages of 4 KiB pooled"),
         (
             {"pages": "coloured", "colours": "balanced", "page_bytes": 2 << 20},
-            "coloured pages of 2 MiB, colours balanced, hot as the replayed batches themselves say",
+            "coloured pages of 2 MiB, colours balanced, heat counted in the batches replayed",
         ),
         (
             {
@@ -113,7 +113,7 @@ def test_what_copies_cost_is_told(document):
                 "replicate": {"entries": 1},
                 "profile": {"first_batch": 3, "batches": 2},
             },
-            "random pages of 64 B, hot entries copied, hot as 2 batches from 3 on of the trace file say",
+            "random pages of 64 B, hot entries copied, heat counted in 2 batches of the trace file, from 3 on",
         ),
         (
             {
@@ -123,7 +123,7 @@ def test_what_copies_cost_is_told(document):
                 "replicate": {"share": 1},
                 "profile": {"first_batch": 0, "batches": None},
             },
-            "colours in_turn, hot entries copied, hot as all batches from 0 on of the trace file say",
+            "colours in_turn, hot entries copied, heat counted in all batches of the trace file, from 0 on",
         ),
     ],
 )

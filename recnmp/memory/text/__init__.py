@@ -1,0 +1,1 @@
+"""Kernels that find words and numbers in text."""
