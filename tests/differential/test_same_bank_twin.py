@@ -121,3 +121,10 @@ def test_a_rank_that_falls_due_while_it_waits_is_refreshed_once_more(ranks):
     commands = timeline.commands[0]
     gaps = np.diff(commands.cycle[(commands.command == kernel.REFSB) & (commands.rank == 0)])
     assert gaps.min() >= DDR5.cycles["nRFCsb"] > spec.same_bank_interval
+
+
+def test_a_long_row_cycle_delays_the_refresh_of_a_set_by_itself():
+    # nRC is longer than nRAS + nRP: a set closed in time must wait on
+    spec = spec_with(DDR5, nREFI2=2000, nRC=400)
+    requests = on_ddr5(traffic(5, size(600, 200), 2, "random", "reads", "sparse"))
+    assert_engine_equals_twin(spec, requests, ControllerOptions(2, refresh="same_bank"))
