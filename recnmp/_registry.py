@@ -11,13 +11,18 @@ PACKAGE = Path(__file__).parent
 
 
 def plugin_names(package: str) -> list[str]:
-    """Return the plug-ins of ``recnmp.<package>``: its modules that declare ``PLUGIN = True``, by name.
+    """Return the plug-ins of ``recnmp.<package>``: its modules and packages that declare ``PLUGIN = True``, by name.
 
     The line is looked for in the text, so listing imports nothing heavy.
     """
     folder = PACKAGE / package.replace(".", "/")
     modules = (m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
-    return sorted(m for m in modules if "\nPLUGIN = True" in (folder / f"{m}.py").read_text())
+    return sorted(m for m in modules if "\nPLUGIN = True" in _source(folder / m).read_text())
+
+
+def _source(module: Path) -> Path:
+    """Return the file of a module, or of a package its ``__init__.py``."""
+    return module / "__init__.py" if module.is_dir() else module.with_suffix(".py")
 
 
 def plugin(package: str, name: str) -> ModuleType:

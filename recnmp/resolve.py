@@ -91,6 +91,8 @@ def resolve(config: Config) -> Parts:
         raise config.error(("cache", "rank"), "a host-only run (nmp.kind: host) has no rank caches")
     if near is None and config.placement.replicate is not None:
         raise config.error(("placement", "replicate"), "a host-only run (nmp.kind: host) reads no copies")
+    if config.cache.rank is not None and not getattr(near or host, "USES_RANK_CACHE", True):
+        raise config.error(("cache", "rank"), f"nmp.kind {config.nmp.kind} has no rank caches")
     options = config.section(("nmp", "options"), (near or host).Options)
     return Parts(
         config,

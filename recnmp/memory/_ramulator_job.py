@@ -44,7 +44,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     simulation = ramulator.Simulation(
         ramulator.frontend.LoadStoreTrace(clock_ratio=1, path=job["trace"]),
         ramulator.memory_system.GenericDRAM(
-            clock_ratio=1,
+            clock_ratio=job["gap"],  # ticks of the memory for one of the front end, which offers one request
             controllers=[controller],
             channel_mapper=ramulator.channel_mapper.CacheLineInterleave(),
         ),

@@ -25,7 +25,7 @@ from recnmp.units import cycles_to_ns, gb_per_s
 
 TRAFFIC = ("random", "stream")
 REQUESTS = 40_000
-STREAM_MAPPING = "RoRaBaCoBgCh"
+STREAM_MAPPING = "bg_interleaved"
 
 _WARM_UP = 0.1
 _ACT, _PRE, _RD = (COMMANDS.index(name) for name in ("ACT", "PRE", "RD"))

@@ -1,9 +1,9 @@
 """Side by side with Ramulator 2.1: the same requests on an installation that the user brings.
 
 Nothing of Ramulator is bundled. Its trace front end stops when it has handed over the last request, with some
-requests still under way, so both are counted up to that clock. It issues one request per clock, as here. It
-would feed several channels one request per clock together, and a full one would hold up the others; here every
-channel is offered its own requests, so each channel is a run of its own there, counted up to its own last request.
+requests still under way, so both are counted up to that clock. It would feed several channels one request per
+clock together, and a full one would hold up the others; here every channel is offered its own requests, so each
+channel is a run of its own there, counted up to its own last request.
 
 Not compared: times of arrival (its front end has none).
 """
@@ -70,12 +70,8 @@ def compare(
         )
     if setup.refresh not in REFRESHES:
         raise ConfigError(f"a comparison needs a refresh of {', '.join(REFRESHES)}; this is {setup.refresh}")
-    if (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges) != (
-        "open",
-        None,
-        True,
-        False,
-    ):
+    switches = (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges)
+    if switches != ("open", None, True, False):
         raise ConfigError(
             "a comparison needs open pages, no row-hit cap, writes forwarded and reads not merged, as in Ramulator"
         )
@@ -162,15 +158,18 @@ def run_ramulator(
     environment: Mapping[str, str],
     *,
     count_commands: bool = True,
+    gap: int = 1,
 ) -> dict[str, Any]:
     """Return the peer's ``figures`` by our names and its ``timings``; raises RecnmpError when it fails.
 
     Counting commands is work that the peer's own statistics do not include; for timing alone, leave it out.
+    Its front end offers a request every ``gap`` clocks, whatever the times of arrival; one that finds its queue
+    full is offered again ``gap`` clocks later, and so is all behind it.
     """
     dram, organization, timing = PRESETS[setup.standard]
     settings: dict[str, Any] = {"dram": dram, "organization": organization, "timing": timing}
     settings |= {"ranks": setup.ranks, "scheduler": SCHEDULERS[setup.policy], "refresh": setup.refresh}
-    settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue}
+    settings |= {"read_queue": setup.read_queue, "write_queue": setup.write_queue, "gap": gap}
     settings |= {"count_commands": count_commands}
     answers = [
         _answer(load_store_text(one, setup), settings, command, environment) for one in _by_channel(trace)

@@ -15,7 +15,8 @@ from recnmp._registry import did_you_mean
 from recnmp.errors import ConfigError
 from recnmp.library.device import PARTS, BatchTimes, DeviceProfile, ModelTimes, PartTiming, this_machine
 from recnmp.library.model import load_model
-from recnmp.mlp.measured import Point, sample_in_fresh_process, timing_from_samples
+from recnmp.mlp.measured import timing_from_samples
+from recnmp.mlp.process import Point, sample_in_fresh_process
 from recnmp.mlp.timing import MlpTiming
 
 BATCHES = (1, 4, 16, 64, 256, 1024)

@@ -1,7 +1,8 @@
 """What every architecture is given and what it answers."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import ControllerOptions
 from recnmp.nmp.packet import Packets
+from recnmp.trace.pooling import Pooled
+from recnmp.trace.trace import Trace
 from recnmp.units import BURST_BYTES
 
 
@@ -62,6 +65,13 @@ class System:
         )
 
 
+class Program(Protocol):
+    """An encoded instruction stream that can be executed on real vectors."""
+
+    def pooled(self, trace: Trace, system: System) -> Iterator[Pooled]:
+        """Yield the sums of every call, in order, as the instructions themselves make them."""
+
+
 @dataclass(frozen=True)
 class SlsRun:
     """The gather-reduce of a whole trace on one architecture.
@@ -77,7 +87,7 @@ class SlsRun:
     ns: float
     memory: dict[str, Any]
     details: dict[str, Any] = field(default_factory=dict)
-    packets: Packets | None = None
+    packets: Packets | Program | None = None
     commands: tuple[tuple[int, Commands], ...] = ()
 
     def audit(self, system: "System") -> int | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import RecnmpError
-from recnmp.nmp.base import SlsRun, System
+from recnmp.nmp.base import Program, SlsRun, System
 from recnmp.nmp.packet import INT8, MEAN, Packets, decode
 from recnmp.placement.layout import SMALLEST_SLOT_BYTES
 from recnmp.placement.place import PlacedLookups
@@ -51,8 +51,10 @@ def check(
     return compare(trace, placed, run.packets, system)
 
 
-def compare(trace: Trace, placed: PlacedLookups, packets: Packets, system: System) -> dict[str, Any]:
-    """Pool real vectors through ``packets`` and compare every bag with the model's own pooling.
+def compare(
+    trace: Trace, placed: PlacedLookups, packets: Packets | Program, system: System
+) -> dict[str, Any]:
+    """Pool real vectors through ``packets``, or another program, and compare every bag with the model's own pooling.
 
     Sums and means without weights are exact (``recnmp.trace.values``). Weighted products round, and add up in
     another order than the model's: 1e-5 of the result, or one unit in the last place of a bag's largest possible
@@ -60,9 +62,11 @@ def compare(trace: Trace, placed: PlacedLookups, packets: Packets, system: Syste
     """
     tolerance = _rounding(trace)
     largest = 0.0
-    for (call, expected), (_, found) in zip(
-        pooled_outputs(trace), pooled_by_packets(trace, placed, packets, system), strict=True
-    ):
+    if isinstance(packets, Packets):
+        by_instructions = pooled_by_packets(trace, placed, packets, system)
+    else:
+        by_instructions = packets.pooled(trace, system)
+    for (call, expected), (_, found) in zip(pooled_outputs(trace), by_instructions, strict=True):
         error = np.abs(found - expected)
         largest = max(largest, float(error.max(initial=0.0)))
         wrong = ~np.isclose(found, expected, rtol=1e-5, atol=tolerance).all(axis=1)
@@ -86,7 +90,7 @@ def pooled_by_packets(
     """Execute the instruction stream call by call on real vectors."""
     org = system.spec.organization
     rank_bursts = system.spec.banks_per_rank * org.rows.value * org.bursts_per_row.value
-    memory = _Memory(trace, placed, system)
+    memory = Memory(trace, placed, system)
     starts = np.searchsorted(trace.bag, trace.calls.first_bag)
     ends = np.searchsorted(trace.bag, trace.calls.first_bag + trace.calls.bags)
     for n in range(len(trace.calls)):
@@ -117,7 +121,7 @@ def pooled_by_packets(
         yield n, pooled
 
 
-class _Memory:
+class Memory:
     """What every address holds: pieces of entries, the whole of a small one or a burst of a larger one.
 
     Addresses count places of ``SMALLEST_SLOT_BYTES`` in a channel; ``span`` are the places that a piece of each

@@ -1,6 +1,6 @@
 """From a trace to DRAM coordinates: every burst of every lookup."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ class PlacedLookups:
         slot: which of its burst's slots a lookup's entry takes, shape (L,).
         original: the same lookups without copies, which the host reads; None when nothing is replicated.
         replication: what copies of hot entries cost and serve; None when nothing is replicated.
+        options: the placement this comes from.
     """
 
     first: NDArray[np.int64]
@@ -46,6 +47,7 @@ class PlacedLookups:
     slot: NDArray[np.int64]
     original: "PlacedLookups | None" = None
     replication: Replication | None = None
+    options: PlacementConfig = field(default_factory=PlacementConfig)
 
     @property
     def bursts(self) -> int:
@@ -152,6 +154,7 @@ def _placed(trace: Trace, address: NDArray[np.int64], layout: Layout, spec: Dram
         entry_bursts,
         np.maximum(burst_bytes // layout.stride, 1),
         address % burst_bytes // layout.stride[trace.table],
+        options=layout.placement,
     )
 
 

@@ -16,7 +16,12 @@ _ASCII = str.maketrans(
     {**dict.fromkeys("▏▎▍", "|"), **dict.fromkeys("▌▋▊▉█", "#"), "─": "-", "·": "-", "µ": "u"}
 )
 _PARTS = {"bottom_mlp": "bottom MLP", "sls": "SLS", "interaction": "interaction", "top_mlp": "top MLP"}
-_SHARES = {"delivery": "instruction delivery", "return": "result return", "waiting": "waiting for ranks"}
+_SHARES = {
+    "delivery": "instruction delivery",
+    "return": "result return",
+    "polling": "polling",
+    "waiting": "waiting for ranks",
+}
 
 Json = Mapping[str, Any]
 
@@ -143,13 +148,20 @@ def _row_buffer(memory: Json) -> str:
 
 def _near_memory(document: Json) -> Iterator[str]:
     nmp = document.get("nmp") or {}
-    if nmp.get("packets") is None:
+    sent = next((name for name in ("packets", "executions") if nmp.get(name) is not None), None)
+    if sent is None:
         return
-    yield f"near memory: {_count(nmp['packets'])} packets, {_count(nmp.get('instructions'))} instructions"
+    yield f"near memory: {_count(nmp[sent])} {sent}, {_count(nmp.get('instructions'))} instructions"
     yield _row("RankCache hits", given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
     if nmp.get("packet_load_imbalance") is not None:
         imbalance = _row("packet load imbalance", f"{nmp['packet_load_imbalance']:.2f}", indent=True)
         yield f"{imbalance}  busiest rank over the mean"
+    if nmp.get("batch_load_imbalance") is not None:
+        imbalance = _row("batch load imbalance", f"{nmp['batch_load_imbalance']:.2f}", indent=True)
+        yield f"{imbalance}  busiest rank over the mean"
+    if nmp.get("extra_table_bytes"):
+        size = _row("memory for copies", f"{nmp['extra_table_bytes'] / 2**20:,.1f} MiB", indent=True)
+        yield f"{size}  whole tables in {nmp['table_copies']} ranks"
     if nmp.get("replication"):
         yield from _replication(nmp["replication"])
     for key, share in (nmp.get("time_share") or {}).items():

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from reference.traffic import JITTED
 
-from recnmp.memory.peer import PRESETS, compare
+from recnmp.memory.formats import MemoryTrace
+from recnmp.memory.peer import PRESETS, compare, peer_command, run_ours, run_ramulator
 from recnmp.memory.setup import Setup
 
 RAMULATOR = os.environ.get("RECNMP_RAMULATOR", "")
@@ -52,6 +53,23 @@ def test_channels_by_themselves_equal_runs_of_their_own(trace, policy):
     document = compare(trace, "ramulator", setup, Path(RAMULATOR))
     assert document["notes"].pop(0).startswith("every channel is a run of its own")
     assert_equal(document)
+
+
+@pytest.mark.parametrize("gap", [20, 50])
+@pytest.mark.parametrize("ranks", [1, 4])
+def test_requests_that_come_every_few_clocks_equal_ramulators(ranks, gap):
+    """So rarely that they all find room, even after a refresh: the peer's front end would keep time otherwise."""
+    setup, n = Setup(ranks=ranks), 5000
+    rng = np.random.default_rng(4)
+    org = setup.spec.organization
+    limits = (ranks * setup.spec.banks_per_rank, org.rows.value, org.bursts_per_row.value)
+    lane, row, column = (rng.integers(0, limit, n, np.int32) for limit in limits)
+    trace = MemoryTrace(np.arange(n) * gap, lane * 0, lane, row, column, np.zeros(n, np.uint8))
+    theirs = run_ramulator(trace, setup, *peer_command(Path(RAMULATOR)), gap=gap)["figures"]
+    ours = run_ours(trace, setup)
+    assert ours["cycles"] == (n - 1) * gap
+    for name in ours.keys() - set(TIMES):
+        assert ours[name] == pytest.approx(theirs[name], rel=1e-12), name
 
 
 def assert_equal(document) -> None:

@@ -1,12 +1,9 @@
 """Energies are those of DRAMsim3, which prints V * mA * clock and calls it pJ.
 
 ``dramsim3_energy.json`` holds totals of recorded runs and one short run whole, command by command. More is
-checked with a folder of recorded runs named by RECNMP_GOLDEN_DRAM: run totals ``golden.csv``, and command logs
-``cmdtraces/DDR4_*__dramsim3_*.cmd.csv.gz`` of the first requests of some of these runs.
+checked with a folder of recorded runs named by RECNMP_GOLDEN_DRAM; ``reference.recorded`` tells what is in it.
 """
 
-import csv
-import gzip
 import json
 import os
 from pathlib import Path
@@ -14,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from builders import DDR4
+from reference.recorded import dramsim3_standard, logged_commands, logs_of, name_of_log, rows_of
 
-from recnmp.library.dram import COMMANDS, DramSpec
+from recnmp.library.dram import COMMANDS
 from recnmp.library.energy import load_idd
 from recnmp.memory.activity import RankActivity, active_cycles_per_rank
 from recnmp.memory.commands import Commands
@@ -26,35 +24,8 @@ FOLDER = os.environ.get("RECNMP_GOLDEN_DRAM", "")
 IDD = load_idd("ddr4_2400_8gb_x8")
 COMMAND_PARTS = {"act": "act_pre_pj", "rd": "read_pj", "wr": "write_pj", "ref": "refresh_pj"}
 STANDBY_PARTS = {"actstb": "background_active_pj", "prestb": "background_idle_pj"}
-STOCK = {"nCL": 17, "nRCD": 17, "nRP": 17, "nRC": 56, "nRFC": 420, "nREFI": 9360, "nRTRS": 1}
 
 needs_folder = pytest.mark.external("RECNMP_GOLDEN_DRAM")
-
-
-def standard(config: str) -> DramSpec:
-    """The timings of a recorded configuration: those of DRAMsim3's own file, or ours."""
-    if not config.startswith("stock"):
-        return DDR4
-    document = DDR4.model_dump()
-    document["tCK_ps"]["value"] = 830
-    for name, cycles in STOCK.items():
-        document["timings"][name]["value"] = cycles
-    return DramSpec.model_validate(document)
-
-
-def recorded_rows() -> list[dict[str, str]]:
-    """Every run of DRAMsim3 in the folder's table."""
-    if not FOLDER:
-        return []
-    with (Path(FOLDER) / "golden.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["sim"] == "dramsim3"]
-    assert len(rows) > 100
-    return rows
-
-
-def recorded_logs() -> list[Path]:
-    """Command logs of runs without refresh."""
-    return sorted(Path(FOLDER).glob("cmdtraces/DDR4_*__dramsim3_m.noref.cmd.csv.gz")) if FOLDER else []
 
 
 def name_of(run: dict) -> str:
@@ -68,11 +39,11 @@ def energy_of(run: dict) -> DramEnergy:
     assert activity.idle_cycles.sum() == pytest.approx(
         int(run["d3_all_bank_idle_cycles"]), rel=1e-12, abs=1e-6
     )
-    return idd_energy(activity, IDD, standard(run["config"]))
+    return idd_energy(activity, IDD, dramsim3_standard(run["config"]))
 
 
 def assert_energy_is(energy: DramEnergy, run: dict) -> None:
-    clock_ns = standard(run["config"]).tCK_ps.value / 1000
+    clock_ns = dramsim3_standard(run["config"]).tCK_ps.value / 1000
     for theirs, ours in (COMMAND_PARTS | STANDBY_PARTS).items():
         assert energy.parts_pj[ours] == pytest.approx(float(run[f"d3_e_{theirs}"]) * clock_ns, rel=1e-6), ours
     assert energy.total_pj == pytest.approx(float(run["d3_e_total"]) * clock_ns, rel=1e-6)
@@ -117,20 +88,18 @@ def test_states_and_energy_of_a_whole_run_follow_from_its_commands():
 
 
 @needs_folder
-@pytest.mark.parametrize("row", recorded_rows(), ids=name_of)
+@pytest.mark.parametrize("row", rows_of(FOLDER, "dramsim3"), ids=name_of)
 def test_energy_of_a_row_of_the_folder_is_theirs(row):
     assert_energy_is(energy_of(row), row)
 
 
 @needs_folder
-@pytest.mark.parametrize("log", recorded_logs(), ids=lambda path: path.name.removesuffix(".cmd.csv.gz"))
+@pytest.mark.parametrize("log", logs_of(FOLDER, "dramsim3_m.noref"), ids=name_of_log)
 def test_idle_clocks_of_a_log_of_the_folder_are_those_of_its_run(log):
     """Without refresh a rank is idle until its first ACT and, where it works one bank, between PRE and ACT."""
     trace, ranks = log.name.partition("__")[0].removeprefix("DDR4_").rsplit("_", 1)[0].rsplit("_R", 1)
-    row = next(row for row in recorded_rows() if name_of(row) == f"{trace}-{ranks}-m.noref")
-    with gzip.open(log, "rt") as file:
-        rows = [(line[0], COMMANDS.index(line[1]), *line[2:]) for line in list(csv.reader(file))[1:]]
-    commands = Commands(*np.array(rows, np.int64).T)
+    row = next(row for row in rows_of(FOLDER, "dramsim3") if name_of(row) == f"{trace}-{ranks}-m.noref")
+    commands = logged_commands(log)
     end = int(commands.cycle[-1]) + 1
     idle = int(ranks) * end - active_cycles_per_rank(commands, int(ranks), end).sum()
     if trace == "d_bankconf":

@@ -206,8 +206,8 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
         "configs",
         "traces",
     ]
-    assert run("list", "models")[1].splitlines() == ["rm1", "rm2", "rm3"]
-    assert json.loads(run("list", "models", "--json")[1]) == {"models": ["rm1", "rm2", "rm3"]}
+    assert run("list", "models")[1].splitlines() == ["axdimm60", "rm1", "rm2", "rm3"]
+    assert json.loads(run("list", "models", "--json")[1]) == {"models": ["axdimm60", "rm1", "rm2", "rm3"]}
     assert run("list", "modles")[0] == 2
 
 

@@ -9,19 +9,17 @@ import pytest
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.device import available_cores
 from recnmp.library.model import RecModel, TableGroup, load_model
-from recnmp.mlp import measured
+from recnmp.mlp import process
 from recnmp.mlp.dense import DenseFunctions, make_dense
 from recnmp.mlp.measured import (
     WARM_UP,
     Clocks,
-    Point,
-    Samples,
-    choose_backend,
     measure_mlp,
     time_call,
     time_parts,
     timing_from_samples,
 )
+from recnmp.mlp.process import Point, Samples, choose_backend
 from recnmp.mlp.timing import PARTS
 
 MODEL = RecModel(
@@ -116,7 +114,7 @@ def test_the_fresh_process_gets_its_thread_count_before_any_library_starts(monke
         seen.update(options["env"])
         raise OSError("stop here")
 
-    monkeypatch.setattr(measured.subprocess, "Popen", run)
+    monkeypatch.setattr(process.subprocess, "Popen", run)
     with pytest.raises(RecnmpError, match="stop here"):
         measure_mlp(MODEL, 4, backend="numpy", threads=1)
 

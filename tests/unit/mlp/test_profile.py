@@ -8,7 +8,7 @@ from recnmp.errors import ConfigError
 from recnmp.library.device import BatchTimes, DeviceProfile, PartTiming, cpu_model, instability, load_device
 from recnmp.library.model import load_model
 from recnmp.mlp import profile as profiles
-from recnmp.mlp.measured import Samples
+from recnmp.mlp.process import Samples
 from recnmp.mlp.profile import measure_profile, time_from_profile, write_profile
 from recnmp.mlp.timing import PARTS, part_from_samples
 
