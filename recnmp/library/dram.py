@@ -1,6 +1,5 @@
 """DRAM standards: organisation, timings and command constraints, read from ``library/standards/*.yaml``."""
 
-import ast
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Literal, Self
@@ -13,6 +12,7 @@ from recnmp._registry import PACKAGE, library_names
 from recnmp.config import Document
 from recnmp.errors import ConfigError
 from recnmp.library.facts import Clocks, Count, Facts
+from recnmp.library.waits import evaluate
 
 ALL_BANK_COMMANDS = ("ACT", "PRE", "RD", "WR", "REF", "PREA")
 """Commands of every standard; PREA closes all banks of a rank, REF refreshes them."""
@@ -64,6 +64,17 @@ class Constraint(Facts):
     wait: str
     window: Annotated[int, Field(ge=1)] = 1
 
+    @model_validator(mode="after")
+    def _scope_fits_the_commands(self) -> Self:
+        names = set(self.after + self.before)
+        of_set, of_rank = not names.isdisjoint(SAME_BANK_COMMANDS), not names.isdisjoint(("REF", "PREA"))
+        single = self.scope in ("bank", "bank_group", "other_rank")
+        if (of_set and single) or (self.scope == "bank_set" and (of_rank or not of_set)):
+            raise ValueError(
+                "scope bank_set is for REFsb and PREsb with one bank's commands; else they have rank"
+            )
+        return self
+
 
 class Organization(Facts):
     """How one rank is divided; capacity and peak bandwidth follow."""
@@ -108,6 +119,19 @@ class DramSpec(Facts):
         return self
 
     @model_validator(mode="after")
+    def _same_bank_refresh_is_whole(self) -> Self:
+        missing = [name for name in SAME_BANK_TIMINGS if name not in self.timings]
+        named = {name for row in self.constraints for name in row.after + row.before}
+        if not self.has_same_bank_refresh:
+            if len(missing) < len(SAME_BANK_TIMINGS) or not named.isdisjoint(SAME_BANK_COMMANDS):
+                raise ValueError(f"same-bank refresh is stated in part: timings lack {', '.join(missing)}")
+        elif not named.issuperset(SAME_BANK_COMMANDS):
+            raise ValueError(
+                f"same-bank refresh is stated, but no constraint of {', '.join(SAME_BANK_COMMANDS)}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _constraints_can_be_read(self) -> Self:
         missing = [name for name in REQUIRED_TIMINGS if name not in self.timings]
         if missing:
@@ -117,33 +141,9 @@ class DramSpec(Facts):
             if row.window > 1 and (row.scope, row.after, row.before) != ("rank", ("ACT",), ("ACT",)):
                 raise ValueError("a window is understood for ACT to ACT within a rank only")
             if row.scope == "channel" and set(row.before) != set(self.commands):
-                raise ValueError(
-                    f"scope channel is the command bus: before must list {', '.join(self.commands)}"
-                )
+                raise ValueError(f"scope channel is the bus: before must list {', '.join(self.commands)}")
         if sum(row.window > 1 for row in self.constraints) > 1:
             raise ValueError("more than one window constraint")
-        return self
-
-    @model_validator(mode="after")
-    def _same_bank_refresh_is_whole(self) -> Self:
-        missing = [name for name in SAME_BANK_TIMINGS if name not in self.timings]
-        named = {name for row in self.constraints for name in row.after + row.before}
-        if not self.has_same_bank_refresh:
-            if len(missing) < len(SAME_BANK_TIMINGS) or not named.isdisjoint(SAME_BANK_COMMANDS):
-                raise ValueError(f"same-bank refresh is stated in part: timings lack {', '.join(missing)}")
-            return self
-        for command in SAME_BANK_COMMANDS:
-            if not any(command in row.after for row in self.constraints):
-                raise ValueError(f"no constraint states what may follow {command}")
-        for row in self.constraints:
-            names = set(row.after + row.before)
-            of_set = not names.isdisjoint(SAME_BANK_COMMANDS)
-            wrong = row.scope in ("bank", "bank_group", "other_rank") if of_set else row.scope == "bank_set"
-            if wrong or (row.scope == "bank_set" and not names.isdisjoint(("REF", "PREA"))):
-                raise ValueError(
-                    f"scope {row.scope} from {'/'.join(row.after)} to {'/'.join(row.before)}: bank_set is for "
-                    "REFsb and PREsb with commands to one bank, rank for them and all others"
-                )
         return self
 
     @property
@@ -184,10 +184,8 @@ class DramSpec(Facts):
     def check_refresh(self, refresh: str) -> None:
         """Raise ConfigError for a refresh that this standard does not have."""
         if refresh == SAME_BANK and not self.has_same_bank_refresh:
-            raise ConfigError(
-                f"refresh {refresh!r}: {self.name} has no same-bank refresh (REFsb); "
-                "it can do off, simultaneous, staggered"
-            )
+            able = "it can do off, simultaneous, staggered"
+            raise ConfigError(f"refresh {refresh!r}: {self.name} has no same-bank refresh (REFsb); {able}")
 
     @property
     def rank_bytes(self) -> int:
@@ -232,36 +230,6 @@ class DramSpec(Facts):
             if row.window > 1:
                 return row.window, evaluate(row.wait, self.cycles)
         return 1, 0
-
-
-def evaluate(expression: str, values: Mapping[str, int]) -> int:
-    """Return the value of a wait such as ``nCL + nBL + 2 - nCWL`` or ``max(nRTP, 4)``.
-
-    Raises ValueError for anything but names of ``values``, whole numbers, ``+ - *`` and ``max``.
-    """
-
-    def walk(node: ast.AST) -> int:
-        match node:
-            case ast.Constant(value=int(number)) if not isinstance(number, bool):
-                return number
-            case ast.Name(id=name) if name in values:
-                return values[name]
-            case ast.Name(id=name):
-                raise ValueError(f"wait {expression!r}: {name} is not among the timings")
-            case ast.BinOp(left=left, op=ast.Add(), right=right):
-                return walk(left) + walk(right)
-            case ast.BinOp(left=left, op=ast.Sub(), right=right):
-                return walk(left) - walk(right)
-            case ast.BinOp(left=left, op=ast.Mult(), right=right):
-                return walk(left) * walk(right)
-            case ast.Call(func=ast.Name(id="max"), args=[_, *_] as arguments, keywords=[]):
-                return max(walk(argument) for argument in arguments)
-        raise ValueError(f"wait {expression!r}: only timings, numbers, + - * and max are understood")
-
-    try:
-        return walk(ast.parse(expression, mode="eval").body)
-    except SyntaxError:
-        raise ValueError(f"wait {expression!r} is not an expression") from None
 
 
 def load_standard(name: str) -> DramSpec:

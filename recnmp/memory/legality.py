@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recnmp.library.dram import COMMANDS, SAME_BANK_COMMANDS, Constraint, DramSpec, evaluate
+from recnmp.library.dram import COMMANDS, SAME_BANK_COMMANDS, Constraint, DramSpec
+from recnmp.library.waits import evaluate
 from recnmp.memory._history import Histories, Positions, is_any
 from recnmp.memory.commands import Commands
 

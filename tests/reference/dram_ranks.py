@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from recnmp.library.dram import DramSpec, evaluate
+from recnmp.library.dram import DramSpec
+from recnmp.library.waits import evaluate
 
 NEVER = -(10**9)
 """Issue time of a command that was not issued yet."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from recnmp._registry import PACKAGE
-from recnmp.library.dram import COMMANDS, SAME_BANK_COMMANDS, Constraint, DramSpec, evaluate, load_standard
+from recnmp.library.dram import COMMANDS, SAME_BANK_COMMANDS, Constraint, DramSpec, load_standard
+from recnmp.library.waits import evaluate
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.legality import RANK_WIDE, rule_name

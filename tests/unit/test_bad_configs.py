@@ -166,6 +166,13 @@ TABLE = [
         ],
     ),
     Bad(
+        "refresh that the standard does not have",
+        tail="memory: {refresh: same_bank}\n",
+        lines=[
+            "bad.yaml:4:19: memory.refresh: refresh 'same_bank': DDR4-2400 8Gb x8 has no same-bank refresh"
+        ],
+    ),
+    Bad(
         "unknown kind of dense timing",
         tail="mlp: {kind: profil}\n",
         lines=["bad.yaml:4:13: mlp.kind: not a choice, got 'profil'; allowed: measured, profile; did you"],

@@ -89,6 +89,28 @@ def test_the_document_has_every_key_and_names_its_policy_and_trace(run, random_t
     assert replayed(run, random_trace, "--format", "ramulator", "--limit", 7)["requests"] == 7
 
 
+def test_sets_of_banks_are_refreshed_where_the_standard_has_it(run, random_trace, tmp_path):
+    base = ["--format", "ramulator", "--standard", "ddr5_4800", "--audit"]
+    log = tmp_path / "commands.csv"
+    found = replayed(run, random_trace, *base, "--refresh", "same_bank", "--commands", log)
+    assert found["commands"]["REFsb"] > 0
+    assert (found["commands"]["REF"], found["audit_violations"]) == (0, 0)
+    rows = [line.split(",") for line in log.read_text().splitlines() if ",REFsb," in line]
+    assert [row[1:5] for row in rows[:5]] == [["REFsb", "0", "-1", str(n % 4)] for n in range(len(rows[:5]))]
+    code, _, err = run(
+        "memory",
+        "replay",
+        random_trace,
+        "--format",
+        "ramulator",
+        "--policy",
+        "dramsim3",
+        "--refresh",
+        "same_bank",
+    )
+    assert (code, len(err.splitlines())) == (2, 1)
+
+
 def test_every_option_reaches_the_engine(run, random_trace):
     base = ["--format", "ramulator", "--mapping", "RoBaBgRaCo", "--ranks", 2]
     plain = replayed(run, random_trace, *base)
@@ -112,7 +134,12 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(run, random_trace):
         (["--ranks", 3], "ranks is 3; it must be a power of two"),
         (["--channels", 6], "channels is 6; it must be a power of two"),
         (["--policy", "frfcs"], "policy 'frfcs' is not one of frfcfs, "),
-        (["--refresh", "never"], "refresh 'never' is not one of off, simultaneous, staggered"),
+        (["--refresh", "never"], "refresh 'never' is not one of off, simultaneous, staggered, same_bank"),
+        (["--refresh", "same-bank"], "did you mean 'same_bank'?"),
+        (
+            ["--refresh", "same_bank"],
+            "refresh 'same_bank': DDR4-2400 8Gb x8 has no same-bank refresh (REFsb)",
+        ),
         (["--mapping", "RoBaCo"], "must name Bg"),
         (["--quirk", "all"], "quirk 'all' is not one of ramulator-rd-wr-gap"),
         (["--format", "dramsim3"], "random.trace:1: found 'ST 0x"),

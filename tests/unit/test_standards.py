@@ -9,7 +9,8 @@ from recnmp._registry import library_names
 from recnmp.config import Document
 from recnmp.errors import ConfigError
 from recnmp.library import dram
-from recnmp.library.dram import COMMANDS, DramSpec, evaluate, load_standard
+from recnmp.library.dram import COMMANDS, DramSpec, load_standard
+from recnmp.library.waits import evaluate
 from recnmp.memory.dramsim3.replay import Dramsim3Options, replay_dramsim3
 from recnmp.memory.replay import ControllerOptions, Timeline, make_rules, replay
 from recnmp.memory.requests import Requests
@@ -180,3 +181,29 @@ def test_a_wait_is_sums_products_and_max_of_timings_only(wait):
 
 def test_a_wait_is_evaluated_by_the_usual_rules():
     assert evaluate("max(nCL, 2 * nBL + 1) - 3", {"nCL": 8, "nBL": 4}) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d["timings"].pop("nREFSBRD"), "stated in part: timings lack nREFSBRD"),
+        (
+            lambda d: [d["timings"].pop(n) for n in ("nRFCsb", "nREFSBRD", "nREFI2")],
+            "timings lack nRFCsb, nREFSBRD",
+        ),
+        (lambda d: d.update(constraints=d["constraints"][1:10]), "no constraint of REFsb, PREsb"),
+        (lambda d: d["constraints"][-2].update(scope="bank"), "bank_set is for REFsb and PREsb"),
+        (lambda d: d["constraints"][-1].update(scope="bank_set"), "bank_set is for REFsb and PREsb"),
+        (lambda d: d["constraints"][1].update(scope="bank_set"), "bank_set is for REFsb and PREsb"),
+        (
+            lambda d: d["constraints"][0].update(before=list(COMMANDS[:6])),
+            "before must list ACT, .*, REFsb, PREsb",
+        ),
+    ],
+    ids=["a timing", "all timings", "no rules", "one bank", "REF", "no REFsb", "bus"],
+)
+def test_same_bank_refresh_stated_in_part_or_in_the_wrong_place_is_an_error(change, message):
+    data = load_standard("ddr5_4800").model_dump(mode="json")
+    change(data)
+    with pytest.raises(ConfigError, match=message):
+        Document.from_data(data, "standard.yaml").validate(DramSpec)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from builders import DDR4, spec_with
+from builders import DDR4, DDR5, spec_with
 from reference.traffic import as_requests, size, traffic
 
 from recnmp.errors import ConfigError, RecnmpError
@@ -32,6 +32,24 @@ def with_rule(spec: DramSpec = DDR4, **rule) -> DramSpec:
 def test_a_controller_that_cannot_be_is_an_error(options, message):
     with pytest.raises(ConfigError, match=message):
         ControllerOptions(**{"ranks": 1} | options)
+
+
+@pytest.mark.parametrize(
+    ("scope", "after", "before"),
+    [
+        ("rank", "REFsb", "PREsb"),
+        ("rank", "PREsb", "ACT"),
+        ("bank_set", "WR", "REFsb"),
+        ("rank", "RD", "PREsb"),
+    ],
+)
+def test_a_rule_for_sets_that_the_engine_cannot_keep_is_an_error_when_sets_are_refreshed(
+    scope, after, before
+):
+    spec = with_rule(DDR5, scope=scope, after=[after], before=[before], wait="500")
+    make_rules(spec, ControllerOptions(1), has_writes=True)
+    with pytest.raises(ConfigError, match="no such rules for REFsb and PREsb"):
+        make_rules(spec, ControllerOptions(1, refresh="same_bank"), has_writes=True)
 
 
 @pytest.mark.parametrize(
