@@ -48,7 +48,8 @@ SLOT_FIELDS = 8
 HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 0, 1, 2, 3, 4, 5
 NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN = 6, 7, 8, 10, 11, 12, 13
 FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED, BASE, TICKETS = 14, 15, 16, 17, 18, 19, 20, 21
-SCALARS = 22
+HELD = 22  # reads and, behind them, writes that keep their place though their row was opened for them
+SCALARS = 24
 COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1
@@ -101,6 +102,7 @@ class Rules(NamedTuple):
     hit_cap: int  # column commands after which an opened row loses its privileges; 0: no cap
     forward_writes: int  # queued writes answer reads
     merge_reads: int  # waiting reads answer reads
+    hold_slots: int  # a request keeps its place in the queue until its column command
 
 
 class Controller(NamedTuple):
@@ -128,6 +130,7 @@ class Work(NamedTuple):
     row: np.ndarray
     column: np.ndarray
     write: np.ndarray  # (L,) uint8
+    more: np.ndarray  # (L,) uint8, bit k: the burst k + 1 columns further on is read, too; cleared as it is
     group: np.ndarray
     accepted: np.ndarray  # (L,) int64, clock at which it entered
     depart: np.ndarray  # (L,) int64, last data beat, -1 for a write
@@ -329,7 +332,7 @@ def _in_queue(c, w, i, q):
     slot = c.lane[w.lane[i], HEAD + q]
     while slot >= 0:
         j = c.slot[slot, REQUEST]
-        if w.row[j] == w.row[i] and w.column[j] == w.column[i]:
+        if w.row[j] == w.row[i] and w.column[j] == w.column[i]:  # writes are of one burst
             return True
         slot = c.slot[slot, NEXT_SLOT]
     return False
@@ -343,13 +346,13 @@ def _is_forwarded(rules, c, w, i):
 
 @helper
 def _unread(c, w, i):
-    """Return the read of the same burst as ``i`` whose RD was not issued yet; -1 for none, or for a write."""
+    """Return the read of the same bursts as ``i``, of which no RD was issued yet; -1 for none, or for a write."""
     if w.write[i]:
         return -1
     lane, row, column = w.lane[i], w.row[i], w.column[i]
     slot, opened = c.lane[lane, HEAD], c.lane[lane, OPENED]
     j = c.slot[opened, REQUEST] if opened >= 0 else -1
-    while j < 0 or w.write[j] or w.row[j] != row or w.column[j] != column:
+    while j < 0 or w.write[j] or w.row[j] != row or w.column[j] != column or w.more[j] != w.more[i]:
         if slot < 0:
             return -1
         j, slot = c.slot[slot, REQUEST], c.slot[slot, NEXT_SLOT]
@@ -381,7 +384,7 @@ def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
     q = w.write[i]
     return (
-        c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue)
+        c.scalar[WAITING + q] + c.scalar[HELD + q] < (rules.write_queue if q else rules.read_queue)
         or _is_forwarded(rules, c, w, i)
         or (rules.merge_reads and _unread(c, w, i) >= 0)
     )
@@ -472,6 +475,7 @@ def _issue_act(rules, c, w, log, slot, t):
     c.rank[rank, OPEN_BANKS] += 1
     c.rank[rank, OPENED_BANKS] += 1
     c.scalar[IN_FLIGHT] += 1
+    c.scalar[HELD + write] += rules.hold_slots
     c.key[COLUMN_KEY + write, lane] = ticket << TICKET_SHIFT
     if rules.has_writes:
         c.key[COLUMN_KEY + 1 - write, lane] = NO_KEY
@@ -519,6 +523,17 @@ def _space_columns(rules, c, rank, bank, command, t_since):
 
 
 @inlined
+def _turn_to_next_burst(w, i):
+    """Let request ``i`` stand for the bursts it has still to read."""
+    step = 1
+    while not w.more[i] & step:
+        step <<= 1
+        w.column[i] += 1
+    w.column[i] += 1
+    w.more[i] //= step * 2
+
+
+@inlined
 def _issue_column(rules, c, w, log, u, slot, t):
     """Issue a request's RD or WR at label ``t``."""
     lane, i, t_since = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST], _since(c, t)
@@ -530,11 +545,18 @@ def _issue_column(rules, c, w, log, u, slot, t):
     c.scalar[HITS if first < 0 else first] += 1
     if rules.hit_cap:
         c.lane[lane, SERVED] += 1
-    if c.lane[lane, OPENED] == slot:
+    more = w.more[i] != 0
+    if more:
+        c.slot[slot, FIRST] = HITS
+        _turn_to_next_burst(w, i)
+        if rules.hit_cap:
+            _find_candidates(rules, c, lane)
+    elif c.lane[lane, OPENED] == slot:
         c.lane[lane, OPENED] = -1
         c.slot[slot, TICKET] = -1
         c.rank[rank, OPENED_BANKS] -= 1
         c.scalar[IN_FLIGHT] -= 1
+        c.scalar[HELD + write] -= rules.hold_slots
         _find_candidates(rules, c, lane)
     else:
         behind = c.slot[slot, NEXT_SLOT]
@@ -547,7 +569,7 @@ def _issue_column(rules, c, w, log, u, slot, t):
     if write:
         w.depart[i] = -1
         _finish(c, w, u, i, t + rules.write_latency, t)
-    else:
+    elif not more:
         done = t + rules.read_latency
         if rules.merge_reads:
             _finish_followers(c, w, u, i, done)

@@ -132,6 +132,7 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         hit_cap=options.row_hit_cap or 0,
         forward_writes=int(options.forward_writes),
         merge_reads=int(options.merge_reads),
+        hold_slots=int(options.hold_slots),
     )
 
 
@@ -189,6 +190,7 @@ def make_work(requests: Requests) -> kernel.Work:
         row,
         column,
         np.require(requests.write, np.uint8, ["C", "W"]),
+        np.zeros(n, np.uint8),
         np.require(requests.group, np.int32, ["C", "W"]),
         np.zeros(n, np.int64),
         np.full(n, -1, np.int64),
@@ -241,14 +243,34 @@ def replay(
 
 
 def timeline(
-    controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()
+    controllers: kernel.Controller,
+    work: kernel.Work,
+    commands: tuple[Commands, ...] = (),
+    cycles: int = 0,
 ) -> Timeline:
-    """Gather what the controllers did."""
+    """Gather what the controllers did by clock ``cycles``, or by the last data beat where that is later."""
     done = work.served[:, kernel.DONE_AT]
     counts = named_counts(totals(controllers))
-    cycles = int(done.max(initial=0))
+    cycles = max(cycles, int(done.max(initial=0)))
     activity = tuple(rank_activity(state, cycles) for state in controllers.rank)
     return Timeline(work.accepted, work.depart, done, cycles, counts, commands, activity)
+
+
+def refresh_idle_ranks(controllers: kernel.Controller, rules: kernel.Rules, cycles: int) -> None:
+    """Count the refreshes that fall due by clock ``cycles`` while controllers have nothing left to do.
+
+    The first one closes the rank's banks; the few clocks that PREA and REF take are left out, and no command is
+    logged.
+    """
+    rank = controllers.rank
+    due = np.maximum((cycles - rank[..., kernel.REFRESH_AT]) // max(rules.refresh_interval, 1) + 1, 0)
+    closed = (due > 0) & (rank[..., kernel.OPEN_BANKS] > 0)
+    opened_for = rank[..., kernel.REFRESH_AT] - rank[..., kernel.OPEN_SINCE]
+    rank[..., kernel.ACTIVE] += np.where(closed, opened_for, 0)
+    rank[..., kernel.OPEN_BANKS][closed] = 0
+    rank[..., kernel.ISSUED + kernel.PREA] += closed
+    rank[..., kernel.ISSUED + kernel.REF] += due
+    rank[..., kernel.REFRESH_AT] += due * rules.refresh_interval
 
 
 def rank_activity(rank: NDArray[np.int64], cycles: int) -> RankActivity:
