@@ -35,13 +35,14 @@ class Channel:
         timeline: what the ranks' controllers did.
         clocks: clocks of each packet, shape (P, 6), columns ``HEADER_AT`` to ``RETURNED_AT`` of the kernels.
         return_cycles: clocks of each packet's results on DQ, shape (P,).
-        hits: bursts that the RankCaches answered.
+        hits, reads: bursts that the RankCaches answered, and those that DRAM was asked for.
     """
 
     timeline: Timeline
     clocks: NDArray[np.int64]
     return_cycles: NDArray[np.int64]
     hits: int
+    reads: int
 
     @property
     def cycles(self) -> int:
@@ -101,7 +102,8 @@ def run_channel(sent: Instructions, system: System, units: Units) -> Channel:
     end = int(clocks[:, kernel.RETURNED_AT].max(initial=0))
     refresh_idle_ranks(controllers, rules, end)
     hits = int(np.count_nonzero(sent.filled_by >= 0))
-    return Channel(timeline(controllers, work, commands, end), clocks, return_cycles, hits)
+    done = timeline(controllers, work, commands, end)
+    return Channel(done, clocks, return_cycles, hits, sent.bursts - hits)
 
 
 def _empty_work(requests: int, ranks: int, packets: int) -> memory_kernel.Work:

@@ -89,7 +89,13 @@ class Options(BaseModel):
     )
     locality_threshold: int | None = Field(None, ge=1, description="for locality: threshold")
     profile_ns_per_lookup: float = Field(
-        2.0, ge=0, le=1000, description="host time to count a lookup before its batch; an assumption"
+        4.0,
+        ge=0,
+        le=1000,
+        description="time of a host thread to count a lookup before its batch; an assumption",
+    )
+    profile_threads: int = Field(
+        18, ge=1, le=1024, description="host threads that count, by default the cores of the paper's host"
     )
     host_add_ns_per_burst: float = Field(
         1.0, ge=0, le=1000, description="host time to add 64 B of a partial sum across DIMMs; an assumption"
@@ -118,12 +124,12 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     cycles = max(channel.cycles for channel in channels)
     adds, last_adds = _host_adds(sent)
     host_add_ns = adds * options.host_add_ns_per_burst
-    profile_ns = trace.lookups * options.profile_ns_per_lookup if profile else 0.0
-    # the host adds behind the memory's back, but for the last packet's sums
+    profile_ns = trace.lookups * options.profile_ns_per_lookup / options.profile_threads if profile else 0.0
+    # the host counts and adds behind the memory's back, but for the first batch and the last packet's sums
     ns = (
-        max(cycles_to_ns(cycles, system.spec.tCK_ps.value), host_add_ns)
+        profile_ns / trace.batches
+        + max(cycles_to_ns(cycles, system.spec.tCK_ps.value), host_add_ns + profile_ns)
         + last_adds * options.host_add_ns_per_burst
-        + profile_ns
     )
     load = sent.load.reshape(len(sent.load), system.memory.channels * system.ranks_per_channel)
     busy = [channel.busy_cycles for channel in channels]
@@ -283,12 +289,12 @@ def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[st
         for name, count in channel.timeline.counts.items():
             totals[name] = totals.get(name, 0) + count
         latency += channel.timeline.read_latency_avg_cycles * len(channel.timeline.depart)
-    requests = sum(len(channel.timeline.depart) for channel in channels)
+    instructions = sum(len(channel.timeline.depart) for channel in channels)
     empty = np.zeros(0, np.int64)
     whole = Timeline(empty, empty, empty, cycles, totals, ())
     statistics = whole.statistics(system.spec, system.memory.channels * system.ranks_per_channel)
     return statistics | {
-        "requests": requests,
-        "read_latency_avg_cycles": latency / requests if requests else 0.0,
+        "requests": sum(channel.reads for channel in channels),
+        "read_latency_avg_cycles": latency / instructions if instructions else 0.0,
         "merged": totals["merged"],
     }
