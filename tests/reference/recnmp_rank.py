@@ -58,10 +58,6 @@ class RankUnit(Controller):
         """Was the packet that many before the next one read back, or is it being read?"""
         return len(self.held) < buffers or self.held[-buffers].results_at >= 0
 
-    def buffer_is_free(self, buffers: int, clock: int) -> bool:
-        """Have that packet's results left DQ?"""
-        return len(self.held) < buffers or 0 <= self.held[-buffers].returned_at <= clock
-
     def receive(self, clock: int) -> None:
         """Decode what is complete at this clock: the cache answers, or DRAM will be asked."""
         while self.coming and self.coming[0][0] == clock:

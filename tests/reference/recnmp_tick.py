@@ -71,20 +71,16 @@ class Channel:
         return self.result()
 
     def use_buses(self, clock: int) -> None:
-        """The next packet goes before any result as soon as its buffers are known to become free."""
+        """The next packet goes before any result once its buffers are free, or will be when DQ is."""
         if self.ca_free_at > clock:
             return
         buffers = self.settings.packets_in_flight
         wanted = self.packets[self.sent] if self.sent < len(self.packets) else None
         if wanted and all(self.ranks[rank].has_buffer(buffers) for rank in wanted.ranks):
             turnaround = self.settings.turnaround_cycles if self.dq_had_results else 0
-            free = all(self.ranks[rank].buffer_is_free(buffers, clock - turnaround) for rank in wanted.ranks)
-            if free and max(self.ca_free_at, self.dq_free_at) + turnaround <= clock:
+            if self.dq_free_at + turnaround <= clock:
                 self.deliver(wanted, clock)
-        elif (
-            self.is_ready(self.packets[self.returned], clock)
-            and self.dq_free_at - self.cycles["nCL"] <= clock
-        ):
+        elif self.is_ready(self.packets[self.returned], clock):
             self.read_back(self.packets[self.returned], clock)
 
     def deliver(self, packet: Packet, clock: int) -> None:
@@ -120,7 +116,10 @@ class Channel:
         return packet.ready_at <= clock
 
     def read_back(self, packet: Packet, clock: int) -> None:
-        """RD for every burst of a vector of each bag and DIMM; every DIMM's data wait a little."""
+        """RD for every burst of a vector of each bag and DIMM; every DIMM's data wait a little.
+
+        C/A is free nCL before DQ, so that results that follow at once leave no gap.
+        """
         clocks = sum(packet.result_bursts.values()) * self.cycles["nBL"]
         clocks += len(packet.dimms) * self.cycles["nRTRS"]
         packet.results_at = clock
