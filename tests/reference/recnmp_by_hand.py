@@ -26,7 +26,7 @@ def gather(
     locality=None,
     **settings,
 ):
-    """Run bags of lookups (rank, bank, row, column); packets of one bag each unless told otherwise."""
+    """Run bags of lookups (rank, bank, row, column); every bag is a call, and so a packet, of its own."""
     places = np.array([place for bag in bags for place in bag], np.int32).reshape(-1, 4)
     each = np.resize(bursts, len(places))
     trace = trace_of(
