@@ -120,7 +120,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     order = _order(trace, first_bag, system, options)
     sent = send(trace, placed, system, bag_packet, order, cacheable)
     packets = _packets(trace, placed, system, sent, first_bag)
-    channels = _run_channels(sent, placed, system, options, _units(options, system, trace))
+    channels = run_channels(trace, sent, placed, system, options)
     cycles = max(channel.cycles for channel in channels)
     adds, last_adds = _host_adds(sent)
     host_add_ns = adds * options.host_add_ns_per_burst
@@ -184,13 +184,13 @@ def _order(trace: Trace, first_bag: NDArray[np.int64], system: System, options: 
     return order
 
 
-def _run_channels(
-    sent: Sent, placed: PlacedLookups, system: System, options: Options, units: Units
+def run_channels(
+    trace: Trace, sent: Sent, placed: PlacedLookups, system: System, options: Options
 ) -> list[Channel]:
     """Run the channels side by side, each in a thread of its own."""
+    units, compressed = _units(options, system, trace), options.delivery == "compressed"
 
     def run_one(channel: int) -> Channel:
-        compressed = options.delivery == "compressed"
         instructions = instructions_of(channel, sent, placed, system, as_ddr_commands=not compressed)
         return run_channel(instructions, system, units)
 

@@ -15,6 +15,9 @@ from reference.recnmp_packets import Settings
 from recnmp.library.dram import COMMANDS
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
+from recnmp.nmp import recnmp
+from recnmp.nmp.instructions import instructions_of, send
+from recnmp.nmp.packet import packet_of_bags
 
 NUMBERS = range(0, CASES, 8 if numba.config.DISABLE_JIT else 1)
 STEPS = ("header_at", "instructions_at", "delivered_at", "ready_at", "results_at", "returned_at")
@@ -46,8 +49,34 @@ class Product:
 
 def product(case: Case) -> Product:
     """Run the case on the product: the only place here that knows how."""
-    raise NotImplementedError(
-        "recnmp.nmp.channel.run_channel on case.trace, .placed, .system, .options, .order, .locality"
+    trace, placed, system = case.trace, case.placed, case.system
+    options = recnmp.Options(**case.options)
+    bag_packet, _ = packet_of_bags(trace, options.poolings_per_packet)
+    cacheable = case.locality & (system.cache.rank is not None)
+    sent = send(trace, placed, system, bag_packet, case.order, cacheable)
+    channels = recnmp.run_channels(trace, sent, placed, system, options)
+    position = np.argsort(case.order)
+    hits: set[int] = set()
+    accepted, depart = [], []
+    for c, channel in enumerate(channels):
+        carried = instructions_of(c, sent, placed, system, as_ddr_commands=options.delivery == "ddr_commands")
+        mine = np.flatnonzero(sent.channel == c)
+        mine = mine[np.argsort(position[sent.packet[mine]], kind="stable")]
+        bursts = [n for lookup in mine for n in range(placed.first[lookup], placed.first[lookup + 1])]
+        hits |= {n for n, by in zip(bursts, carried.filled_by.tolist(), strict=True) if by >= 0}
+        ends = np.cumsum(carried.reads_per_rank(system.ranks_per_channel))[:-1]
+        accepted += [rank.tolist() for rank in np.split(channel.timeline.accepted, ends)]
+        depart += [rank.tolist() for rank in np.split(channel.timeline.depart, ends)]
+    counts = [channel.timeline.counts for channel in channels]
+    return Product(
+        [channel.clocks for channel in channels],
+        [channel.cycles for channel in channels],
+        [commands for channel in channels for commands in channel.timeline.commands],
+        accepted,
+        depart,
+        tuple(sum(count[name] for count in counts) for name in ("row_hits", "row_misses", "row_conflicts")),
+        sum(count["merged"] for count in counts),
+        hits,
     )
 
 
