@@ -112,7 +112,7 @@ def _system(config: Config, spec: DramSpec) -> System:
     try:
         if config.nmp.kind != "host":
             need_bursts_of_64_bytes(spec, f"nmp.kind {config.nmp.kind}")
-        return System(spec, config.memory, config.cache)
+        return System(spec, config.memory, config.cache, config.arrival)
     except ConfigError as error:
         raise config.error(("memory", "standard"), str(error)) from None
 

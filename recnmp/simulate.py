@@ -11,6 +11,7 @@ from recnmp.report.result import Result
 from recnmp.report.sections import memory_section, nmp_section, sls_section, trace_section
 from recnmp.resolve import resolve
 from recnmp.serving.end_to_end import EndToEnd
+from recnmp.trace.colocation import with_own_tables
 from recnmp.trace.storage import load_trace
 
 
@@ -25,6 +26,8 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     tell: Callable[[str], object] = progress or str  # str(step) says nothing to anybody
     tell("reading the trace")
     whole_trace = load_trace(config.trace.file).stored_as(config.trace.table_dtype)
+    if config.arrival.tables == "separate":
+        whole_trace = with_own_tables(whole_trace, config.arrival.threads)
     trace = whole_trace.select(config.trace.first_batch, config.trace.batches)
     placed = place(trace, config.memory, parts.spec, config.placement, whole_trace)
     with dense_timer(config.mlp, config.model, parts.model, parts.device, trace.batch_size) as time_dense:

@@ -197,6 +197,28 @@ class CachesConfig(Section):
     llc: CacheConfig | None = Field(None, description="host last-level cache; none when absent")
 
 
+class ArrivalConfig(Section):
+    """Which batches run at the same time, and in which order their work reaches the memory controllers."""
+
+    threads: int = Field(1, ge=1, le=1024, description="batches that run at once, each on a host thread")
+    order: Literal["batched", "round_robin", "random"] = Field(
+        "batched",
+        description="batched: one batch after the other, table by table; round_robin: threads in turn, a bag on "
+        "the host, a packet near memory; random: threads in random turns",
+    )
+    tables: Literal["shared", "separate"] = Field(
+        "shared",
+        description="shared: threads serve one model; separate: co-located models, each thread has its own tables",
+    )
+    seed: int = Field(1, ge=0, description="seed of random turns")
+
+    @model_validator(mode="after")
+    def _all_is_used(self) -> Self:
+        if self.threads == 1 and (self.order != "batched" or self.tables != "shared"):
+            raise ValueError("order and tables are for several threads; threads is 1")
+        return self
+
+
 class NmpConfig(Section):
     """The near-memory architecture compared with the host."""
 
@@ -240,6 +262,7 @@ class Config(Section):
     memory: MemoryConfig = MemoryConfig()
     placement: PlacementConfig = PlacementConfig()
     cache: CachesConfig = CachesConfig()
+    arrival: ArrivalConfig = ArrivalConfig()
     nmp: NmpConfig = NmpConfig()
     mlp: Annotated[MeasuredMlpConfig | ProfileMlpConfig, Field(discriminator="kind")] = MeasuredMlpConfig()
     end_to_end: EndToEndConfig = EndToEndConfig()

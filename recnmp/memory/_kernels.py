@@ -41,7 +41,7 @@ LANE_FIELDS = 8
 PREA_READY, REF_READY, OPEN_BANKS, OPENED_BANKS, REFRESH_AT, FIFO = 0, 1, 2, 3, 4, 5
 OLDEST_ACT, OPEN_SINCE, ACTIVE = 6, 7, 8
 # with same-bank refresh: set to be refreshed next; that set while it starts nothing new, or -1; REFsb due so far
-TURN, HELD, OWED, ISSUED = 9, 10, 11, 12
+TURN, HOLDING, OWED, ISSUED = 9, 10, 11, 12
 ACTS = ISSUED + COMMAND_KINDS
 # Controller.slot: a queued request, linked in age order within its lane, or one whose row was opened for it
 REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
@@ -51,7 +51,8 @@ SLOT_FIELDS = 8
 HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 0, 1, 2, 3, 4, 5
 NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN = 6, 7, 8, 10, 11, 12, 13
 FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED, BASE, TICKETS = 14, 15, 16, 17, 18, 19, 20, 21
-SCALARS = 22
+HELD = 22  # reads and, behind them, writes that keep their place though their row was opened for them
+SCALARS = 24
 COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1
@@ -106,6 +107,7 @@ class Rules(NamedTuple):
     hit_cap: int  # column commands after which an opened row loses its privileges; 0: no cap
     forward_writes: int  # queued writes answer reads
     merge_reads: int  # waiting reads answer reads
+    hold_slots: int  # a request keeps its place in the queue until its column command
 
 
 class Controller(NamedTuple):
@@ -133,6 +135,7 @@ class Work(NamedTuple):
     row: np.ndarray
     column: np.ndarray
     write: np.ndarray  # (L,) uint8
+    more: np.ndarray  # (L,) uint8, bit k: the burst k + 1 columns further on is read, too; cleared as it is
     group: np.ndarray
     accepted: np.ndarray  # (L,) int64, clock at which it entered
     depart: np.ndarray  # (L,) int64, last data beat, -1 for a write
@@ -190,7 +193,7 @@ def _rebase(c):
 @inlined
 def _is_held(rules, c, lane):
     """Tell whether a lane's set waits to be refreshed: of its requests only that it was opened for may go on."""
-    return rules.sets and c.rank[c.lane[lane, LANE_RANK], HELD] == lane % rules.sets
+    return rules.sets and c.rank[c.lane[lane, LANE_RANK], HOLDING] == lane % rules.sets
 
 
 @inlined
@@ -343,7 +346,7 @@ def _in_queue(c, w, i, q):
     slot = c.lane[w.lane[i], HEAD + q]
     while slot >= 0:
         j = c.slot[slot, REQUEST]
-        if w.row[j] == w.row[i] and w.column[j] == w.column[i]:
+        if w.row[j] == w.row[i] and w.column[j] == w.column[i]:  # writes are of one burst
             return True
         slot = c.slot[slot, NEXT_SLOT]
     return False
@@ -357,13 +360,13 @@ def _is_forwarded(rules, c, w, i):
 
 @helper
 def _unread(c, w, i):
-    """Return the read of the same burst as ``i`` whose RD was not issued yet; -1 for none, or for a write."""
+    """Return the read of the same bursts as ``i``, of which no RD was issued yet; -1 for none, or for a write."""
     if w.write[i]:
         return -1
     lane, row, column = w.lane[i], w.row[i], w.column[i]
     slot, opened = c.lane[lane, HEAD], c.lane[lane, OPENED]
     j = c.slot[opened, REQUEST] if opened >= 0 else -1
-    while j < 0 or w.write[j] or w.row[j] != row or w.column[j] != column:
+    while j < 0 or w.write[j] or w.row[j] != row or w.column[j] != column or w.more[j] != w.more[i]:
         if slot < 0:
             return -1
         j, slot = c.slot[slot, REQUEST], c.slot[slot, NEXT_SLOT]
@@ -395,7 +398,7 @@ def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
     q = w.write[i]
     return (
-        c.scalar[WAITING + q] < (rules.write_queue if q else rules.read_queue)
+        c.scalar[WAITING + q] + c.scalar[HELD + q] < (rules.write_queue if q else rules.read_queue)
         or _is_forwarded(rules, c, w, i)
         or (rules.merge_reads and _unread(c, w, i) >= 0)
     )
@@ -488,6 +491,7 @@ def _issue_act(rules, c, w, log, slot, t):
     c.rank[rank, OPEN_BANKS] += 1
     c.rank[rank, OPENED_BANKS] += 1
     c.scalar[IN_FLIGHT] += 1
+    c.scalar[HELD + write] += rules.hold_slots
     c.key[COLUMN_KEY + write, lane] = ticket << TICKET_SHIFT
     if rules.has_writes:
         c.key[COLUMN_KEY + 1 - write, lane] = NO_KEY
@@ -537,6 +541,17 @@ def _space_columns(rules, c, rank, bank, command, t_since):
 
 
 @inlined
+def _turn_to_next_burst(w, i):
+    """Let request ``i`` stand for the bursts it has still to read."""
+    step = 1
+    while not w.more[i] & step:
+        step <<= 1
+        w.column[i] += 1
+    w.column[i] += 1
+    w.more[i] //= step * 2
+
+
+@inlined
 def _issue_column(rules, c, w, log, u, slot, t):
     """Issue a request's RD or WR at label ``t``."""
     lane, i, t_since = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST], _since(c, t)
@@ -548,11 +563,18 @@ def _issue_column(rules, c, w, log, u, slot, t):
     c.scalar[HITS if first < 0 else first] += 1
     if rules.hit_cap:
         c.lane[lane, SERVED] += 1
-    if c.lane[lane, OPENED] == slot:
+    more = w.more[i] != 0
+    if more:
+        c.slot[slot, FIRST] = HITS
+        _turn_to_next_burst(w, i)
+        if rules.hit_cap:
+            _find_candidates(rules, c, lane)
+    elif c.lane[lane, OPENED] == slot:
         c.lane[lane, OPENED] = -1
         c.slot[slot, TICKET] = -1
         c.rank[rank, OPENED_BANKS] -= 1
         c.scalar[IN_FLIGHT] -= 1
+        c.scalar[HELD + write] -= rules.hold_slots
         _find_candidates(rules, c, lane)
     else:
         behind = c.slot[slot, NEXT_SLOT]
@@ -565,7 +587,7 @@ def _issue_column(rules, c, w, log, u, slot, t):
     if write:
         w.depart[i] = -1
         _finish(c, w, u, i, t + rules.write_latency, t)
-    else:
+    elif not more:
         done = t + rules.read_latency
         if rules.merge_reads:
             _finish_followers(c, w, u, i, done)
@@ -590,7 +612,7 @@ def _leave_refreshes(rules, c):
 @helper
 def _hold(rules, c, rank, held):
     """Let a rank's set in turn start nothing new from now on, or, when ``held`` is -1, start again what waits."""
-    c.rank[rank, HELD] = held
+    c.rank[rank, HOLDING] = held
     for lane in range(rank * rules.banks + c.rank[rank, TURN], (rank + 1) * rules.banks, rules.sets):
         _find_candidates(rules, c, lane)
 
@@ -683,7 +705,7 @@ def _queue_refreshes(rules, c, now):
         if c.rank[rank, REFRESH_AT] <= now:
             c.rank[rank, REFRESH_AT] += rules.refresh_interval
             c.rank[rank, OWED] += rules.sets > 0
-            if c.rank[rank, HELD] < 0:
+            if c.rank[rank, HOLDING] < 0:
                 _join_refreshes(rules, c, rank)
                 if rules.sets:
                     _hold(rules, c, rank, c.rank[rank, TURN])

@@ -54,6 +54,7 @@ class ControllerOptions:
         row_hit_cap: column commands after which a row no longer stays open for hits; None: no cap.
         forward_writes: queued writes answer reads of the same burst.
         merge_reads: waiting reads answer reads of the same burst, which inflates bandwidth where rows are hot.
+        hold_slots: a request keeps its place in the queue until its RD or WR is issued, not just until its ACT.
 
     Raises ConfigError for a policy or refresh that does not exist, and for fewer than one rank, queue entry or
     row hit.
@@ -68,6 +69,7 @@ class ControllerOptions:
     row_hit_cap: int | None = None
     forward_writes: bool = True
     merge_reads: bool = False
+    hold_slots: bool = False
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES or self.refresh not in ALL_REFRESHES:

@@ -116,7 +116,7 @@ def make_controllers(
         turns = turns or ranks
         due = interval // turns * (1 + np.arange(units * ranks).reshape(units, ranks) % turns)
     rank[:, :, kernel.REFRESH_AT] = due
-    rank[:, :, kernel.HELD] = -1
+    rank[:, :, kernel.HOLDING] = -1
     rank[:, :, kernel.ACTS :] = kernel.LONG_AGO
     scalar[:, kernel.REFRESH_DUE] = due.min(axis=1)
     return kernel.Controller(scalar, at, key, lane, rank, slot, ticket)
@@ -141,6 +141,7 @@ def make_work(requests: Requests) -> kernel.Work:
         row,
         column,
         np.require(requests.write, np.uint8, ["C", "W"]),
+        np.zeros(n, np.uint8),
         np.require(requests.group, np.int32, ["C", "W"]),
         np.zeros(n, np.int64),
         np.full(n, -1, np.int64),
@@ -193,12 +194,15 @@ def replay(
 
 
 def timeline(
-    controllers: kernel.Controller, work: kernel.Work, commands: tuple[Commands, ...] = ()
+    controllers: kernel.Controller,
+    work: kernel.Work,
+    commands: tuple[Commands, ...] = (),
+    cycles: int = 0,
 ) -> Timeline:
-    """Gather what the controllers did."""
+    """Gather what the controllers did by clock ``cycles``, or by the last data beat where that is later."""
     done = work.served[:, kernel.DONE_AT]
     counts = named_counts(totals(controllers))
-    cycles = int(done.max(initial=0))
+    cycles = max(cycles, int(done.max(initial=0)))
     activity = tuple(rank_activity(state, cycles) for state in controllers.rank)
     return Timeline(work.accepted, work.depart, done, cycles, counts, commands, activity)
 

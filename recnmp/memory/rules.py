@@ -53,6 +53,7 @@ def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> 
         hit_cap=options.row_hit_cap or 0,
         forward_writes=int(options.forward_writes),
         merge_reads=int(options.merge_reads),
+        hold_slots=int(options.hold_slots),
     )
 
 

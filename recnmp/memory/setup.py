@@ -125,7 +125,8 @@ class Setup:
         for name in ("command_queue", "command_queue_per"):
             if getattr(self, name) is not None:
                 raise ConfigError(f"{name}: policy {self.policy} has no command queues; {DRAMSIM3} has")
-        asked = {field.name: getattr(self, field.name) for field in fields(ControllerOptions)}
+        known = {field.name for field in fields(self)}
+        asked = {f.name: getattr(self, f.name) for f in fields(ControllerOptions) if f.name in known}
         return ControllerOptions(**asked | {"merge_reads": self.merges})
 
     def _dramsim3(self) -> Dramsim3Options:

@@ -7,86 +7,171 @@ import numpy as np
 from recnmp._accel import helper, jit
 from recnmp.memory._kernels import DONE, DONE_AT, REMAINING, advance
 
-DELIVERY, RETURN, WAITING, FINISH = 0, 1, 2, 3  # totals
-VISIBLE, PACKETS = 0, 1  # columns of given
+# clocks of a packet: configuration writes begin, instructions begin, all are received, the sum is ready, the first
+# RD of its results, their last beat on DQ
+HEADER_AT, INSTRUCTIONS_AT, DELIVERED_AT, READY_AT, RESULTS_AT, RETURNED_AT = 0, 1, 2, 3, 4, 5
+CLOCKS = 6
+VISIBLE, NEWEST = 0, 1  # columns of given: requests handed out, and the buffer taken last
 
 
 class Stream(NamedTuple):
-    """Instructions of one channel in delivery order, n of them in P packets; requests sorted by rank."""
+    """Instructions of one channel in delivery order: n of them in P packets, reading N bursts."""
 
     packet_start: np.ndarray  # (P + 1,) instructions of packet p
-    rank: np.ndarray  # (n,)
-    first_request: np.ndarray  # (n,) first request of an instruction; its bursts follow one another
-    bursts: np.ndarray  # (n,) bursts that miss the RankCache
-    header_cycles: np.ndarray  # (P,) configuration writes
-    return_cycles: np.ndarray  # (P,) result bursts on DQ
+    rank: np.ndarray  # (n,) int32
+    units: np.ndarray  # (n,) int32, what an instruction takes of the bus; see Fixed
+    first_burst: np.ndarray  # (n + 1,) bursts of an instruction
+    bank: np.ndarray  # (N,) int32, in the rank
+    row: np.ndarray  # (N,) int32
+    column: np.ndarray  # (N,) int32
+    filled_by: (
+        np.ndarray
+    )  # (N,) burst whose read brings this one into the RankCache, or -1: it reads DRAM itself
+    header_cycles: np.ndarray  # (P,) clocks of the configuration writes' data
+    return_cycles: np.ndarray  # (P,) clocks of the results on DQ
 
 
 class Fixed(NamedTuple):
     """Fixed latencies and sizes, in memory clocks."""
 
-    per_window: int  # instructions in one window
-    window: int
+    window: int  # clocks in which `per_window` units are received
+    per_window: int
     buffers: int  # packets a rank can hold
-    cache_latency: int
-    after_last_burst: int  # pipeline, adder tree, output buffer read
+    write_latency: int  # WR to its data
+    read_latency: int  # RD to its data
+    turnaround: int  # idle clocks on DQ between results and a delivery
+    decode: int  # look-up in the RankCache's tags
+    after_last_burst: int  # pipeline and adder tree
 
 
 @helper
-def _complete(rules, controllers, work, logs, given, p, arrived, fixed):
-    """Run every rank of packet ``p`` to its end; return the clock at which the sum is ready, or -code."""
-    ready = arrived[p] + fixed.cache_latency
+def _deliver(work, stream, fixed, given, request, start, p):
+    """Hand the instructions of packet ``p`` to its ranks; return when all are received and the last hit is ready.
+
+    Requests are appended where their rank's next one belongs; ``request`` (N,) keeps their numbers.
+    """
+    received, part, hit_at = start, 0, 0
+    for j in range(stream.packet_start[p], stream.packet_start[p + 1]):
+        rank = stream.rank[j]
+        part += stream.units[j] * fixed.window
+        while part > 0:  # received when the window that ends it is over
+            part -= fixed.per_window
+            received += 1
+        at = received + fixed.decode
+        read = -1
+        for n in range(stream.first_burst[j], stream.first_burst[j + 1]):
+            if stream.filled_by[n] >= 0:
+                hit_at = at
+                continue
+            i = given[rank, VISIBLE]
+            if read < 0:
+                read = n
+                work.arrive[i], work.lane[i], work.row[i] = at, stream.bank[n], stream.row[n]
+                work.column[i], work.group[i], work.more[i] = stream.column[n], p, 0
+                work.served[rank, REMAINING, p] += 1
+            else:
+                work.more[i] |= 1 << (n - read - 1)
+            request[n] = i
+        given[rank, VISIBLE] += read >= 0
+    return received, hit_at
+
+
+@helper
+def _buffer_in_the_way(stream, fixed, held, given, p):
+    """Take a buffer in every rank that packet ``p`` uses; return the latest packet to be read back before, or -1."""
+    latest = -1
+    for j in range(stream.packet_start[p], stream.packet_start[p + 1]):
+        rank = stream.rank[j]
+        newest = given[rank, NEWEST]
+        if held[rank, newest] != p:
+            newest = 0 if newest + 1 == fixed.buffers else newest + 1
+            latest = max(latest, held[rank, newest])
+            held[rank, newest] = p
+            given[rank, NEWEST] = newest
+    return latest
+
+
+@helper
+def _complete(rules, controllers, work, logs, stream, fixed, given, request, p, delivered, hit_at):
+    """Run every rank of packet ``p`` to its end; return the clock at which its sum is ready, or -code."""
+    ready = max(delivered, hit_at)
     for rank in range(len(given)):
         if work.served[rank, REMAINING, p]:
             code = advance(rules, controllers, work, logs[rank], rank, given[rank, VISIBLE], p)
             if code != DONE:
                 return -code
         ready = max(ready, work.served[rank, DONE_AT, p])
+    if hit_at:
+        begin, end = stream.packet_start[p], stream.packet_start[p + 1]
+        for n in range(stream.first_burst[begin], stream.first_burst[end]):
+            if stream.filled_by[n] >= 0:
+                ready = max(ready, work.depart[request[stream.filled_by[n]]])
     return ready + fixed.after_last_burst
 
 
 @jit
-def run_channel(rules, controllers, work, logs, stream, fixed, held, given, arrived, totals):
-    """Execute all packets of a channel; its bus carries deliveries and results one after the other.
+def run_channel(rules, controllers, work, logs, stream, fixed, held, given, request, clocks):
+    """Execute all packets of a channel, whose buses carry a delivery or results at a time.
 
     Packets are delivered in order. A packet waits until every rank it uses has a free buffer, that is until
     the packet ``buffers`` before it on that rank has been read back; results are read back in order too.
-    ``held`` (R, buffers) starts at -1; ``given`` (R, 2), ``arrived`` (P,) and ``totals`` (4,) at 0; a rank
-    starts with its first request in ``given[:, VISIBLE]``. Returns DONE, or the engine's code.
+    ``held`` (R, buffers) starts at -1; ``given`` (R, 2) with the first request of each rank in VISIBLE;
+    ``request`` (N,) and ``clocks`` (P, CLOCKS) may start as they are. Returns DONE, or the engine's code.
     """
     packets = len(stream.packet_start) - 1
-    bus, returned = 0, 0
+    command_free, data_free, turnaround = 0, 0, 0
+    returned = 0
     for p in range(packets + 1):
-        first, end = 0, 0
         must = packets - 1
         if p < packets:
-            first, end = stream.packet_start[p], stream.packet_start[p + 1]
-            must = -1
-            for j in range(first, end):
-                rank = stream.rank[j]
-                must = max(must, held[rank, given[rank, PACKETS] % fixed.buffers])
+            must = _buffer_in_the_way(stream, fixed, held, given, p)
         while returned <= must:
-            ready = _complete(rules, controllers, work, logs, given, returned, arrived, fixed)
+            delivered, hit_at = clocks[returned, DELIVERED_AT], clocks[returned, READY_AT]
+            ready = _complete(
+                rules, controllers, work, logs, stream, fixed, given, request, returned, delivered, hit_at
+            )
             if ready < 0:
                 return -ready
-            totals[WAITING] += max(ready - bus, 0)
-            bus = max(bus, ready) + stream.return_cycles[returned]
-            totals[RETURN] += stream.return_cycles[returned]
+            at = max(ready, max(command_free, data_free - fixed.read_latency))
+            command_free = at + stream.return_cycles[returned]
+            data_free = command_free + fixed.read_latency
+            turnaround = fixed.turnaround
+            clocks[returned, READY_AT], clocks[returned, RESULTS_AT] = ready, at
+            clocks[returned, RETURNED_AT] = data_free
             returned += 1
         if p == packets:
             break
-        begin = bus + stream.header_cycles[p]
-        for j in range(first, end):
-            rank = stream.rank[j]
-            at = begin + (j - first + 1) * fixed.window // fixed.per_window
-            for i in range(stream.first_request[j], stream.first_request[j] + stream.bursts[j]):
-                work.arrive[i] = at
-            given[rank, VISIBLE] += stream.bursts[j]
-            if held[rank, (given[rank, PACKETS] - 1) % fixed.buffers] != p:
-                held[rank, given[rank, PACKETS] % fixed.buffers] = p
-                given[rank, PACKETS] += 1
-        arrived[p] = begin + -(-(end - first) * fixed.window // fixed.per_window)
-        totals[DELIVERY] += arrived[p] - bus
-        bus = arrived[p]
-    totals[FINISH] = bus
+        begin = max(command_free, data_free) + turnaround
+        start = begin
+        if stream.header_cycles[p]:
+            start += fixed.write_latency + stream.header_cycles[p]
+        delivered, hit_at = _deliver(work, stream, fixed, given, request, start, p)
+        clocks[p, HEADER_AT], clocks[p, INSTRUCTIONS_AT], clocks[p, DELIVERED_AT] = begin, start, delivered
+        clocks[p, READY_AT] = hit_at  # until it is known
+        command_free, data_free, turnaround = delivered, delivered, 0
     return DONE
+
+
+@jit
+def first_spread_entry(first, part):
+    """Return the first lookup whose bursts, ``first[l] : first[l + 1]``, differ in ``part``; -1 for none."""
+    for lookup in range(len(first) - 1):
+        at = first[lookup]
+        for n in range(at + 1, first[lookup + 1]):
+            if part[n] != part[at]:
+                return lookup
+    return -1
+
+
+@jit
+def tally(packet, bag, channel, rank, ranks_per_dimm, used, summed, load):
+    """Count lookups by packet and by bag.
+
+    ``load`` (P, C, R) counts the lookups of every packet and rank; ``used`` (P, C, D) and ``summed`` (G, C, D) mark
+    the DIMMs at which packets and bags have any. All start at 0.
+    """
+    for j in range(len(packet)):
+        dimm = rank[j] // ranks_per_dimm
+        load[packet[j], channel[j], rank[j]] += 1
+        used[packet[j], channel[j], dimm] = 1
+        summed[bag[j], channel[j], dimm] = 1

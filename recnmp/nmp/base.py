@@ -1,13 +1,13 @@
 """What every architecture is given and what it answers."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recnmp.config.schema import CachesConfig, MemoryConfig
+from recnmp.config.schema import ArrivalConfig, CachesConfig, MemoryConfig
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import DramSpec
 from recnmp.memory.audit import audit
@@ -39,6 +39,7 @@ class System:
     spec: DramSpec
     memory: MemoryConfig
     cache: CachesConfig
+    arrival: ArrivalConfig = field(default_factory=ArrivalConfig)
 
     def __post_init__(self) -> None:
         self.spec.check_ranks(self.ranks_per_channel)
@@ -63,6 +64,10 @@ class System:
             row_hit_cap=memory.row_hit_cap,
             merge_reads=memory.merge_reads,
         )
+
+    def rank_controller(self, window: int) -> ControllerOptions:
+        """Return the options of the controller of one rank unit, which holds ``window`` instructions."""
+        return replace(self.controller(1, window), hold_slots=True)
 
 
 class Program(Protocol):

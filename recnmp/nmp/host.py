@@ -7,12 +7,14 @@ prefetchers, TLB misses, other traffic.
 """
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from recnmp.cache.filter import cache_hits
 from recnmp.memory.replay import replay
 from recnmp.memory.requests import Requests
 from recnmp.nmp.base import SlsRun, System, load_imbalance, sorted_by
+from recnmp.nmp.scheduling import arrival_order
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
 from recnmp.units import cycles_to_ns
@@ -33,8 +35,9 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     ranks, banks = system.ranks_per_channel, spec.banks_per_rank
     bank = (placed.channel * ranks + placed.rank) * banks + placed.flat_bank
     line = (bank.astype(np.int64) << 32 | placed.row) * spec.organization.bursts_per_row.value + placed.column
-    hit = cache_hits(line, system.cache.llc)
-    missed = np.flatnonzero(~hit)
+    arrived = _arrival(trace, placed, system)
+    hit = cache_hits(line[arrived], system.cache.llc)
+    missed = arrived[~hit]
     order, start = sorted_by(placed.channel[missed], memory.channels)
     burst = missed[order]
     batch = trace.bag_batch[trace.bag - np.uint32(trace.calls.first_bag[0])]
@@ -60,3 +63,14 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
     )
+
+
+def _arrival(trace: Trace, placed: PlacedLookups, system: System) -> NDArray[np.int64]:
+    """Return the bursts in the order in which threads ask for them, bag by bag, shape (N,)."""
+    if system.arrival.threads == 1:
+        return np.arange(placed.bursts)
+    order = arrival_order(trace.bag_batch, system.arrival)
+    position = np.empty_like(order)
+    position[order] = np.arange(len(order))
+    bag = trace.bag - np.uint32(trace.calls.first_bag[0])
+    return np.argsort(position[bag][placed.lookup], kind="stable")

@@ -5,12 +5,16 @@ size, LocalityBit and PsumTag exist is documented, the widths of opcode, address
 recalled, not verified; they add up to the published 79 bits.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
+from recnmp.library.dram import DramSpec
+from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import POOLINGS, Trace
 
 FIELDS = (
@@ -75,17 +79,22 @@ class Packets:
     """The instruction stream of a run: L instructions, one per lookup, in P packets.
 
     Attributes:
-        words: encoded instructions in trace order, shape (L, 2).
+        make_words: encodes the instructions; ``words`` asks it once.
         channel: channel each instruction is sent to, shape (L,).
         packet: packet of each instruction, shape (L,), not decreasing; a packet holds bags of one call, and its
             instructions for each channel travel as one packet of that channel.
         first_bag: first bag of each packet, shape (P,); PsumTag k means bag ``first_bag + k``.
     """
 
-    words: NDArray[np.uint64]
+    make_words: Callable[[], NDArray[np.uint64]]
     channel: NDArray[np.int32]
     packet: NDArray[np.int64]
     first_bag: NDArray[np.int64]
+
+    @cached_property
+    def words(self) -> NDArray[np.uint64]:
+        """Encoded instructions in trace order, shape (L, 2); raises ConfigError where one does not fit."""
+        return self.make_words()
 
 
 def packet_of_bags(trace: Trace, poolings: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -100,6 +109,17 @@ def packet_of_bags(trace: Trace, poolings: int) -> tuple[NDArray[np.int64], NDAr
     packet = np.repeat(first_packet, calls.bags) + in_call // poolings
     starts = np.flatnonzero(np.diff(packet, prepend=-1))
     return packet, starts + calls.first_bag[0]
+
+
+def fits_address(spec: DramSpec, ranks: int, placed: PlacedLookups) -> bool:
+    """Return whether every place of a channel of ``ranks`` ranks, and every entry, fits an instruction's fields."""
+    org = spec.organization
+    slots = ranks * spec.banks_per_rank * org.rows.value * org.bursts_per_row.value
+    bits = dict(FIELDS)
+    largest = int(placed.entry_bursts.max(initial=1))
+    return (
+        slots * int(placed.burst_slots.max(initial=1)) <= 1 << bits["daddr"] and largest <= 1 << bits["vsize"]
+    )
 
 
 def opcodes(trace: Trace) -> NDArray[np.uint64]:

@@ -5,42 +5,44 @@ unit has its own command decoder: it reorders within a small window under its ow
 data bus, behind an optional RankCache. It keeps one partial sum per PsumTag; the DIMM adds over its ranks; the
 host reads one vector per pooling and DIMM back over the channel and adds across DIMMs and channels.
 
-What costs time here: configuration writes, instruction delivery and result reads share one bus per channel;
-a packet is complete when its slowest rank is; a rank buffers few packets, so imbalance stalls delivery.
+What costs time here: configuration writes, instruction delivery and result reads are commands on one channel, each
+with its latency; a packet is complete when its slowest rank is; a rank buffers few packets, so imbalance stalls
+delivery. An instruction looks its lines up in the RankCache when it arrives; what misses is read by the rank's own
+DRAM controller, and a hit waits for its line if that is still on the way.
 
-Entries are FP32 or 8-bit codes with a scale and bias of their own, dequantised at the rank unit; sums are FP32.
-
-Not modelled: table-aware packet scheduling, hot-entry profiling and LocalityBit bypass (every lookup is
-cacheable), instruction decode errors, the memory controller's own packet queueing, psum register-file ports,
-refresh of the host's timing view, one read for several lookups of a burst.
+Not modelled: instruction decode errors, the memory controller's own packet queueing, psum register-file ports, a
+datapath that is slower than a burst a clock, ECC, entries that near memory would have to write.
 """
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from recnmp.cache.filter import cache_hits
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
 from recnmp.nmp import _kernels as kernel
-from recnmp.nmp.base import SlsRun, System, load_imbalance, need_bursts_of_64_bytes, sorted_by
-from recnmp.nmp.channel import Channel, Sent, Units, run_channel
+from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes
+from recnmp.nmp.channel import Channel, Units, run_channel
+from recnmp.nmp.instructions import Sent, instructions_of, send
+from recnmp.nmp.locality import best_bits, counts_in_batch
 from recnmp.nmp.packet import (
     INSTRUCTION_BITS,
     MAX_POOLINGS,
     Packets,
     ddr_flags,
     encode,
+    fits_address,
     opcodes,
     packet_of_bags,
 )
+from recnmp.nmp.scheduling import arrival_order, table_aware
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
-from recnmp.units import BURST_BYTES, cycles_to_ns
+from recnmp.units import cycles_to_ns
 
 PLUGIN = True
 
@@ -55,11 +57,17 @@ class Options(BaseModel):
     poolings_per_packet: int = Field(
         8, ge=1, le=MAX_POOLINGS, description="bags in a packet, told apart by PsumTag"
     )
+    scheduling: Literal["arrival", "table_aware"] = Field(
+        "arrival", description="arrival: packets as they come; table_aware: a round's packets table by table"
+    )
+    delivery: Literal["compressed", "ddr_commands"] = Field(
+        "compressed", description="compressed: NMP instructions; ddr_commands: one DDR command a clock on C/A"
+    )
     reorder_window: int = Field(
-        16, ge=1, le=256, description="instructions a rank unit chooses from; an assumption"
+        16, ge=1, le=256, description="instructions a rank unit chooses from; 1: in order; an assumption"
     )
     packets_in_flight: int = Field(
-        2, ge=1, le=64, description="packets a rank can hold; 2 is double buffering"
+        2, ge=1, le=64, description="packets a rank can hold; 2 is double buffering, 1 none"
     )
     instructions_per_burst: int = Field(
         8, ge=1, le=64, description="instructions sent in the time of one burst"
@@ -67,58 +75,129 @@ class Options(BaseModel):
     header_bursts_per_dimm: int = Field(
         1, ge=0, le=16, description="configuration writes per packet and DIMM"
     )
+    turnaround_cycles: Clocks = Field(
+        2, description="idle clocks on DQ from results to a delivery, as DDR4 asks from reads to writes"
+    )
     pipeline_cycles: Clocks = Field(4, description="stages of the rank unit's datapath")
     adder_cycles: Clocks = Field(3, description="FP32 adder")
     multiplier_cycles: Clocks = Field(4, description="FP32 multiplier, used by weights and scales")
     rank_cache_cycles: Clocks = Field(1, description="RankCache access")
+    locality: Literal["all", "threshold", "profiled"] = Field(
+        "all",
+        description="which lookups may use the RankCache; threshold: those of entries read `locality_threshold` "
+        "times in their batch; profiled: of a threshold chosen for every table's batch",
+    )
+    locality_threshold: int | None = Field(None, ge=1, description="for locality: threshold")
+    profile_ns_per_lookup: float = Field(
+        4.0,
+        ge=0,
+        le=1000,
+        description="time of a host thread to count a lookup before its batch; an assumption",
+    )
+    profile_threads: int = Field(
+        18, ge=1, le=1024, description="host threads that count, by default the cores of the paper's host"
+    )
     host_add_ns_per_burst: float = Field(
         1.0, ge=0, le=1000, description="host time to add 64 B of a partial sum across DIMMs; an assumption"
     )
+
+    @model_validator(mode="after")
+    def _all_is_used(self) -> Self:
+        if (self.locality == "threshold") != (self.locality_threshold is not None):
+            raise ValueError("locality_threshold belongs to locality: threshold, and that needs it")
+        return self
 
 
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
     """Offload every lookup of ``trace``, batches back to back.
 
     Raises ConfigError when the bursts of an entry do not follow one another in one row of a rank, for a pooling
-    NMP cannot do, and for a standard whose bursts are not of 64 B.
+    NMP cannot do, for a standard whose bursts are not of 64 B, and for profiling without a RankCache.
     """
     need_bursts_of_64_bytes(system.spec, "nmp.kind recnmp")
-    packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
-    sent = _send(trace, placed, system, packet)
-    packets = _encode(trace, placed, system, sent, first_bag)
-    units = _units(options, system, trace)
-    with ThreadPoolExecutor(system.memory.channels) as pool:
-        run_one = partial(run_channel, sent=sent, placed=placed, system=system, units=units)
-        channels = list(pool.map(run_one, range(system.memory.channels)))
-    cycles = max(int(c.totals[kernel.FINISH]) for c in channels)
+    bag_packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
+    cacheable, profile = _locality(trace, placed, system, options)
+    order = _order(trace, first_bag, system, options)
+    sent = send(trace, placed, system, bag_packet, order, cacheable)
+    packets = _packets(trace, placed, system, sent, first_bag)
+    channels = run_channels(trace, sent, placed, system, options)
+    cycles = max(channel.cycles for channel in channels)
     adds, last_adds = _host_adds(sent)
     host_add_ns = adds * options.host_add_ns_per_burst
-    # the host adds behind the memory's back, but for the last packet's sums
+    profile_ns = trace.lookups * options.profile_ns_per_lookup / options.profile_threads if profile else 0.0
+    # the host counts and adds behind the memory's back, but for the first batch and the last packet's sums
     ns = (
-        max(cycles_to_ns(cycles, system.spec.tCK_ps.value), host_add_ns)
+        profile_ns / trace.batches
+        + max(cycles_to_ns(cycles, system.spec.tCK_ps.value), host_add_ns + profile_ns)
         + last_adds * options.host_add_ns_per_burst
     )
-    unit = sent.channel * system.ranks_per_channel + sent.rank
-    ranks = system.memory.channels * system.ranks_per_channel
+    load = sent.load.reshape(len(sent.load), system.memory.channels * system.ranks_per_channel)
+    busy = [channel.busy_cycles for channel in channels]
+    share = {
+        name: sum(one[name] for one in busy) / (cycles * len(channels)) if cycles else 0.0
+        for name in ("delivery", "return")
+    }
     details = {
-        "packets": sum(channel.packets for channel in channels),
+        "packets": sum(len(channel.clocks) for channel in channels),
         "instructions": trace.lookups,
         "instruction_bits": INSTRUCTION_BITS,
-        "rank_load_imbalance": load_imbalance(unit, ranks),
-        "packet_load_imbalance": load_imbalance(unit, ranks, sent.packet),
-        "cache_hit_rate": float(sent.hit.mean()) if system.cache.rank and len(sent.hit) else None,
-        "time_share": {
-            name: sum(int(c.totals[k]) for c in channels) / (cycles * len(channels)) if cycles else 0.0
-            for name, k in (
-                ("delivery", kernel.DELIVERY),
-                ("return", kernel.RETURN),
-                ("waiting", kernel.WAITING),
-            )
-        },
+        "rank_load_imbalance": _imbalance(load.sum(axis=0, keepdims=True)),
+        "packet_load_imbalance": _imbalance(load),
+        "cache_hit_rate": sum(c.hits for c in channels) / max(placed.bursts, 1)
+        if system.cache.rank
+        else None,
+        "cacheable_share": float(cacheable.mean()) if system.cache.rank and trace.lookups else None,
+        "profile": profile,
+        "profile_ns": profile_ns,
+        "time_share": share | {"waiting": 1 - sum(share.values()) if cycles else 0.0},
         "host_add_ns": host_add_ns,
     }
-    commands = tuple((1, log) for channel in channels for log in channel.commands)
+    commands = tuple((1, log) for channel in channels for log in channel.timeline.commands)
     return SlsRun(ns, _statistics(channels, system, cycles), details, packets, commands)
+
+
+def _locality(
+    trace: Trace, placed: PlacedLookups, system: System, options: Options
+) -> tuple[NDArray[np.bool_], dict[str, Any] | None]:
+    """Return every lookup's LocalityBit, shape (L,), and what the profile chose."""
+    cache = system.cache.rank
+    if options.locality == "all":
+        return np.full(trace.lookups, cache is not None), None
+    if cache is None:
+        raise ConfigError(
+            f"nmp.options.locality: {options.locality} is for a RankCache; cache.rank is not set"
+        )
+    if options.locality == "threshold":
+        count, _ = counts_in_batch(trace)
+        return count >= (options.locality_threshold or 1), {"threshold": options.locality_threshold}
+    bits, taken = best_bits(trace, placed.entry_bursts, cache)
+    return bits, {"thresholds": {str(threshold): n for threshold, n in taken.items() if n}}
+
+
+def _order(trace: Trace, first_bag: NDArray[np.int64], system: System, options: Options) -> NDArray[np.int64]:
+    """Return the packets in the order of their delivery, shape (P,)."""
+    call = np.searchsorted(trace.calls.first_bag, first_bag, "right") - 1
+    batch = trace.calls.batch[call]
+    order = arrival_order(batch, system.arrival)
+    if options.scheduling == "table_aware":
+        order = table_aware(order, batch, trace.calls.table[call], system.arrival)
+    return order
+
+
+def run_channels(
+    trace: Trace, sent: Sent, placed: PlacedLookups, system: System, options: Options
+) -> list[Channel]:
+    """Run the channels side by side, each in a thread of its own."""
+    units, compressed = _units(options, system, trace), options.delivery == "compressed"
+
+    def run_one(channel: int) -> Channel:
+        instructions = instructions_of(channel, sent, placed, system, as_ddr_commands=not compressed)
+        return run_channel(instructions, system, units)
+
+    if system.memory.channels == 1:
+        return [run_one(0)]
+    with ThreadPoolExecutor(system.memory.channels) as pool:
+        return list(pool.map(run_one, range(system.memory.channels)))
 
 
 def _units(options: Options, system: System, trace: Trace) -> Units:
@@ -127,95 +206,79 @@ def _units(options: Options, system: System, trace: Trace) -> Units:
     dequantised = any(trace.tables[t].dtype == "int8_rowwise" for t in np.unique(trace.calls.table))
     adders = 1 + (system.memory.ranks_per_dimm - 1).bit_length()  # the rank's own, then the DIMM's tree
     adders += dequantised  # its bias
+    cycles, compressed = system.spec.cycles, options.delivery == "compressed"
     fixed = kernel.Fixed(
-        per_window=options.instructions_per_burst,
-        window=system.spec.cycles["nBL"],
+        window=cycles["nBL"] if compressed else 1,
+        per_window=options.instructions_per_burst if compressed else 1,
         buffers=options.packets_in_flight,
-        cache_latency=options.rank_cache_cycles if system.cache.rank else 0,
+        write_latency=cycles["nCWL"],
+        read_latency=cycles["nCL"],
+        turnaround=options.turnaround_cycles,
+        decode=options.rank_cache_cycles if system.cache.rank else 0,
         after_last_burst=options.pipeline_cycles
         + options.adder_cycles * adders
-        + options.multiplier_cycles * (weighted + dequantised)
-        + system.spec.cycles["nCL"],
+        + options.multiplier_cycles * (weighted + dequantised),
     )
     return Units(options.reorder_window, options.header_bursts_per_dimm, fixed)
 
 
-def _send(trace: Trace, placed: PlacedLookups, system: System, packet: NDArray[np.int64]) -> Sent:
-    first, lookup = placed.first[:-1], placed.lookup
-    channel, rank = placed.channel[first], placed.rank[first]
-    parts = {"channels": placed.channel, "ranks": placed.rank, "banks": placed.flat_bank, "rows": placed.row}
-    for what, part in parts.items():
-        if np.any(part != part[first][lookup]):
-            raise ConfigError(
-                f"memory.mapping: {system.memory.mapping} spreads an entry over {what}, but an instruction "
-                "reads consecutive columns; take a mapping with enough column bits lowest, such as RoBaBgRaChCo"
-            )
-    bag = (trace.bag - np.uint32(trace.calls.first_bag[0])).astype(np.int64)
-    dimm = (rank // system.memory.ranks_per_dimm).astype(np.int32)
-    return Sent(
-        packet[bag],
-        bag,
-        channel,
-        rank,
-        dimm,
-        np.diff(placed.first),
-        np.array([-(-t.pooled_bytes // BURST_BYTES) for t in trace.tables])[trace.table],
-        _rank_cache_hits(placed, system),
+def _packets(
+    trace: Trace, placed: PlacedLookups, system: System, sent: Sent, first_bag: NDArray[np.int64]
+) -> Packets:
+    """Return the packets of a run, whose instructions are encoded when somebody asks for them."""
+    code = opcodes(trace)
+    packets = Packets(
+        partial(_encode, trace, placed, system, sent, first_bag, code), sent.channel, sent.packet, first_bag
     )
-
-
-def _rank_cache_hits(placed: PlacedLookups, system: System) -> NDArray[np.bool_]:
-    """Return the bursts each rank's cache answers; ranks see theirs in delivery order."""
-    org, units = system.spec.organization, system.memory.channels * system.ranks_per_channel
-    line = (
-        placed.row.astype(np.int64) * system.spec.banks_per_rank + placed.flat_bank
-    ) * org.bursts_per_row.value
-    line += placed.column
-    order, start = sorted_by(placed.channel * system.ranks_per_channel + placed.rank, units)
-    hit = np.zeros(placed.bursts, np.bool_)
-    for u in range(units):
-        mine = order[start[u] : start[u + 1]]
-        hit[mine] = cache_hits(line[mine], system.cache.rank)
-    return hit
+    if not fits_address(system.spec, system.ranks_per_channel, placed):
+        _ = packets.words  # tells which does not fit
+    return packets
 
 
 def _encode(
-    trace: Trace, placed: PlacedLookups, system: System, sent: Sent, first_bag: NDArray[np.int64]
-) -> Packets:
+    trace: Trace,
+    placed: PlacedLookups,
+    system: System,
+    sent: Sent,
+    first_bag: NDArray[np.int64],
+    code: NDArray[np.uint64],
+) -> NDArray[np.uint64]:
     """Encode one instruction per lookup; its address counts slots of its table's size within the channel."""
     org, first = system.spec.organization, placed.first[:-1]
     bank = sent.rank.astype(np.int64) * system.spec.banks_per_rank + placed.flat_bank[first]
     row = placed.row[first].astype(np.int64)
     weight = np.ones(trace.lookups, np.float32) if trace.weight is None else trace.weight
+    position = np.empty_like(sent.order)
+    position[sent.order] = np.arange(len(sent.order))
+    delivered = np.argsort(position[sent.packet], kind="stable")
     channel_bank = sent.channel * system.ranks_per_channel * system.spec.banks_per_rank + bank
+    flags = np.zeros(trace.lookups, np.uint64)
+    flags[delivered] = ddr_flags(channel_bank[delivered], row[delivered])
     call = np.repeat(np.arange(len(trace.calls)), trace.calls.bags)[sent.bag]
     burst = (bank * org.rows.value + row) * org.bursts_per_row.value + placed.column[first]
-    words = encode(
+    return encode(
         {
-            "opcode": opcodes(trace)[call],
-            "ddr_cmd": ddr_flags(channel_bank, row),
+            "opcode": code[call],
+            "ddr_cmd": flags,
             "daddr": (burst * placed.burst_slots[trace.table] + placed.slot).astype(np.uint64),
-            "vsize": (sent.vector_bursts - 1).astype(np.uint64),
+            "vsize": (np.diff(placed.first) - 1).astype(np.uint64),
             "weight": weight.view(np.uint32).astype(np.uint64),
-            "locality": np.full(trace.lookups, system.cache.rank is not None, np.uint64),
+            "locality": sent.cacheable.astype(np.uint64),
             "psum_tag": (trace.bag - first_bag[sent.packet]).astype(np.uint64),
         }
     )
-    return Packets(words, sent.channel, sent.packet, first_bag)
 
 
 def _host_adds(sent: Sent) -> tuple[int, int]:
     """Return the bursts the host adds across DIMMs and channels: in all, and for the last packet."""
-    parts = (int(sent.dimm.max(initial=0)) + 1) * (int(sent.channel.max(initial=0)) + 1)
-    part = sent.channel * (int(sent.dimm.max(initial=0)) + 1) + sent.dimm
-    _, at = np.unique(sent.bag * parts + part, return_index=True)
-    _, first = np.unique(sent.bag, return_index=True)
-    last = sent.packet == sent.packet.max(initial=-1)
-    bursts = sent.sum_bursts
-    return (
-        int(bursts[at].sum() - bursts[first].sum()),
-        int(bursts[at][last[at]].sum() - bursts[first][last[first]].sum()),
-    )
+    parts = sent.summed.sum(axis=(1, 2), dtype=np.int64)
+    added = np.maximum(parts - 1, 0) * sent.bag_bursts
+    return int(added.sum()), int(added[np.isin(sent.bag_packet, sent.order[-1:])].sum())
+
+
+def _imbalance(load: NDArray[np.int64]) -> float:
+    """Return the lookups of the busiest rank over the mean of all, 1.0 for none; ``load`` (P, ranks) by packet."""
+    return float(load.max(axis=1).sum() * load.shape[1] / load.sum()) if load.any() else 1.0
 
 
 def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[str, object]:
@@ -226,12 +289,12 @@ def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[st
         for name, count in channel.timeline.counts.items():
             totals[name] = totals.get(name, 0) + count
         latency += channel.timeline.read_latency_avg_cycles * len(channel.timeline.depart)
-    requests = sum(len(channel.timeline.depart) for channel in channels)
+    instructions = sum(len(channel.timeline.depart) for channel in channels)
     empty = np.zeros(0, np.int64)
     whole = Timeline(empty, empty, empty, cycles, totals, ())
     statistics = whole.statistics(system.spec, system.memory.channels * system.ranks_per_channel)
     return statistics | {
-        "requests": requests,
-        "read_latency_avg_cycles": latency / requests if requests else 0.0,
+        "requests": sum(channel.reads for channel in channels),
+        "read_latency_avg_cycles": latency / instructions if instructions else 0.0,
         "merged": totals["merged"],
     }

@@ -2,8 +2,8 @@
 
 Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2,
 commit c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting
-request what it needs next. Closed pages, the row-hit cap, the merging of reads and same-bank refresh are rules of
-our own.
+request what it needs next. Closed pages, the row-hit cap, the merging of reads, the holding of places until the
+column command and same-bank refresh are rules of our own.
 """
 
 from collections.abc import Sequence
@@ -70,12 +70,16 @@ class Waiting:
 
 
 class Rules(NamedTuple):
-    """What a controller may do beyond its policy."""
+    """What a controller may do beyond its policy.
+
+    With ``hold_slots`` a request whose row was opened for it keeps its place in the queue until its RD or WR.
+    """
 
     page_policy: str = "open"
     row_hit_cap: int | None = None
     forward_writes: bool = True
     merge_reads: bool = False
+    hold_slots: bool = False
 
 
 RAMULATOR = Rules()
@@ -125,13 +129,19 @@ class Controller:
             queue, room = (
                 (self.writes, self.write_queue) if request.is_write else (self.reads, self.read_queue)
             )
-            if len(queue) >= room:
+            if len(queue) + self.held_places(request.is_write) >= room:
                 return False
             bank = self.device.ranks[request.rank].banks[request.bank_group, request.bank]
             queue.append(Waiting(number, request, bank))
         self.result.arrive.append(cycle)
         self.result.depart.append(depart)
         return True
+
+    def held_places(self, is_write: int) -> int:
+        """Places of a queue that requests keep while their opened rows are not used yet."""
+        if not self.rules.hold_slots:
+            return 0
+        return sum(waiting.request.is_write == is_write for waiting in self.active)
 
     def is_queued_write(self, request: Request) -> bool:
         """Does a write of the same burst wait in the queue?"""

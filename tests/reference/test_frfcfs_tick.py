@@ -42,6 +42,40 @@ def test_a_write_to_a_queued_address_is_absorbed():
     assert Counter(names(result))["WR"] == 1
 
 
+def cycles_of(result, name):
+    return [command.cycle for command in result.commands if command.name == name]
+
+
+def test_a_held_place_is_free_in_the_cycle_of_the_column_command():
+    requests = [(0, 0, 0, 0, 0, row, 0) for row in range(4)]
+    result = run(SPEC, 1, requests, read_queue=1, hold_slots=True)
+    assert result.arrive == [0, *cycles_of(result, "RD")[:3]]
+
+
+def test_with_one_held_place_reads_are_served_in_order():
+    # The second hits the first one's row; the third's bank is idle.
+    requests = [(0, 0, 0, 0, 0, 1, 0), (0, 0, 0, 0, 0, 1, 1), (0, 0, 0, 1, 0, 1, 0), (0, 0, 0, 0, 0, 2, 0)]
+    result = run(SPEC, 1, requests, read_queue=1, hold_slots=True)
+    assert [(c.name, c.request) for c in result.commands] == [
+        ("ACT", 0), ("RD", 0), ("RD", 1), ("ACT", 2), ("RD", 2), ("PRE", 3), ("ACT", 3), ("RD", 3),
+    ]  # fmt: skip
+    # nCCD_L keeps the second RD back; then each comes in the cycle of the RD before, its ACT one later.
+    assert cycles_of(result, "RD")[:3] == [17, 23, 23 + 1 + 16]
+
+
+def test_a_write_whose_row_is_open_holds_no_place_of_a_read():
+    # The write's row is opened at 1, so at 2 it holds the only place for writes but none for reads.
+    requests = [(0, 1, 0, 0, 0, 1, 0), (2, 0, 0, 1, 0, 1, 0), (2, 1, 0, 2, 0, 1, 0)]
+    result = run(SPEC, 1, requests, read_queue=1, write_queue=1, hold_slots=True)
+    assert result.arrive == [0, 2, cycles_of(result, "WR")[0]]
+
+
+def test_a_merged_read_needs_no_place_even_where_places_are_held():
+    requests = [(0, 0, 0, 0, 0, 1, 7), (10, 0, 0, 0, 0, 1, 7), (11, 0, 0, 0, 0, 1, 8)]
+    result = run(SPEC, 1, requests, read_queue=1, merge_reads=True, hold_slots=True)
+    assert result.arrive == [0, 10, 17]
+
+
 def test_a_full_queue_stops_all_requests_behind_it():
     requests = [(0, 0, 0, 0, 0, row, 0) for row in range(4)] + [(0, 1, 0, 1, 0, 0, 0)]
     result = run(SPEC, 1, requests, read_queue=1)

@@ -107,7 +107,9 @@ class Planted:
         self.packets = recnmp.run(self.trace, self.placed, self.system, recnmp.Options()).packets
 
     def judge(self, **changed) -> None:
-        functional.compare(self.trace, self.placed, replace(self.packets, **changed), self.system)
+        words = changed.pop("words", self.packets.words)
+        packets = replace(self.packets, make_words=lambda: words, **changed)
+        functional.compare(self.trace, self.placed, packets, self.system)
 
     def with_field(self, name: str, instruction: int, change) -> np.ndarray:
         fields = decode(self.packets.words)

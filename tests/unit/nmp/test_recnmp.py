@@ -22,10 +22,10 @@ def clocks(result, system) -> dict[str, int]:
 
 
 def test_a_single_lookup_takes_header_read_adders_and_result():
-    # header 4, ACT at 5, RD nRCD = 16 later, data nCL + nBL = 20 later; then 4 stages, the rank's adder and
-    # the DIMM's one level of two ranks, nCL to read the result, its burst and one turnaround
+    # header nCWL + nBL = 16, received at 17, ACT at 18, RD nRCD = 16 later, data nCL + nBL = 20 later; then 4 stages,
+    # the rank's adder and the DIMM's one level of two ranks, nCL to read the result, its burst and one turnaround
     system = system_of(ranks_per_dimm=2)
-    ready = 5 + 16 + 20 + 4 + 3 * 2 + 16
+    ready = 18 + 16 + 20 + 4 + 3 * 2 + 16
     assert cycles(trace_of(TABLE, [(0, [[7]])]), system) == ready + 4 + 2
 
 
@@ -35,7 +35,7 @@ def test_a_single_lookup_takes_header_read_adders_and_result():
         ("header_bursts_per_dimm", 3, 8),
         ("pipeline_cycles", 14, 10),
         ("adder_cycles", 8, 10),
-        ("instructions_per_burst", 1, 4),
+        ("instructions_per_burst", 1, 3),
         ("multiplier_cycles", 9, 0),  # nothing is weighted
         ("rank_cache_cycles", 9, 0),  # no cache
         ("reorder_window", 1, 0),  # nothing to reorder
@@ -108,8 +108,8 @@ def test_cached_lookups_are_delivered_at_the_rate_of_the_bus():
     system = system_of(rank_cache=CacheConfig(size_bytes=4096, ways=4), ranks_per_dimm=1)
     trace = trace_of(TABLE, [(0, [[7] * 800])])
     result = recnmp.run(trace, placed_on(system, trace), system, recnmp.Options())
-    assert clocks(result, system)["delivery"] == 4 + 800 * 4 // 8
-    assert result.memory["cycles"] == 4 + 400 + 1 + 4 + 3 + 16 + 4 + 2
+    assert clocks(result, system)["delivery"] == 12 + 4 + 800 * 4 // 8
+    assert result.memory["cycles"] == 12 + 4 + 400 + 1 + 4 + 3 + 16 + 4 + 2
 
 
 def test_a_vector_for_every_bag_and_dimm_is_read_back():
