@@ -607,7 +607,10 @@ def _refresh_head(rules, c, log, t, issue):
 
 @helper
 def _queue_refreshes(rules, c, now):
-    """Put every rank whose refresh falls due by ``now`` into the queue, in rank order."""
+    """Put every rank whose refresh falls due by ``now`` into the queue, in rank order.
+
+    Ranks fall due in the same order in every interval, so an entry that waits still is overwritten by its equal.
+    """
     due = NEVER
     for rank in range(rules.ranks):
         if c.rank[rank, REFRESH_AT] <= now:

@@ -23,6 +23,7 @@ Ours, and off by default:
 from dataclasses import dataclass
 
 from recnmp.errors import ConfigError
+from recnmp.library.dram import COMMANDS, DramSpec
 
 POLICIES = ("frfcfs", "frfcfs_rowhit")
 PAGE_POLICIES = ("open", "closed")
@@ -71,3 +72,20 @@ class ControllerOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"a controller's {name} is {value}; it must be 1 or more")
+
+    def check_refresh(self, spec: DramSpec) -> None:
+        """Raise ConfigError when refresh leaves no clock for an ACT: no request would ever be served.
+
+        A rank takes no ACT for some clocks after its REF (nRFC), no rank while a REF waits for the command bus.
+        """
+        if self.refresh == "off":
+            return
+        refresh, act = COMMANDS.index("REF"), COMMANDS.index("ACT")
+        bus, blocked = int(spec.bus_cycles[refresh]), int(spec.gaps[refresh, act, 0])
+        together = self.ranks if self.refresh == "simultaneous" else 1
+        taken, interval = max(self.ranks * bus, together * bus + blocked), spec.cycles["nREFI"]
+        if interval <= taken:
+            raise ConfigError(
+                f"{spec.name}: refresh of {self.ranks} rank{'s' * (self.ranks > 1)} takes {taken} clocks, and is "
+                f"due every {interval} (nREFI): no request would ever be served"
+            )

@@ -91,8 +91,9 @@ class Timeline:
 
 
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
-    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot space."""
+    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot do."""
     spec.check_ranks(options.ranks)
+    options.check_refresh(spec)
     org, gaps = spec.organization, spec.gaps
     for x, after in enumerate(COMMANDS):
         for y, before in enumerate(COMMANDS):
