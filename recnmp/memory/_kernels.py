@@ -52,7 +52,12 @@ HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 0, 1, 2, 3, 4, 5
 NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN = 6, 7, 8, 10, 11, 12, 13
 FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED, BASE, TICKETS = 14, 15, 16, 17, 18, 19, 20, 21
 HELD = 22  # reads and, behind them, writes that keep their place though their row was opened for them
-SCALARS = 24
+SIDE, SIDE_END = (
+    24,
+    25,
+)  # requests that come in beside the visible ones, by their own arrival: next, and behind the last
+LIMIT = 26  # label at which to pause
+SCALARS = 27
 COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1
@@ -76,7 +81,7 @@ NEVER = 1 << 60
 LONG_AGO = -(1 << 40)
 FOLLOWED = -2  # a read that waits departs at FOLLOWED - i where request i is merged into it, at -1 otherwise
 
-DONE, NO_SPACE, STARVED, HUNGRY = 0, 1, 2, 3
+DONE, NO_SPACE, STARVED, HUNGRY, PAUSED = 0, 1, 2, 3, 4
 ALL, MORE_TO_COME = -1, -2  # instead of a group: run to the end; stop where the next request must be known
 
 
@@ -406,7 +411,9 @@ def _has_room(rules, c, w, i):
 
 @inlined
 def _is_idle(c, visible):
-    return c.scalar[NEXT] == visible and c.scalar[WAITING] + c.scalar[WAITING + 1] + c.scalar[IN_FLIGHT] == 0
+    s = c.scalar
+    waiting = s[WAITING] + s[WAITING + 1] + s[IN_FLIGHT]
+    return s[NEXT] == visible and s[SIDE] == s[SIDE_END] and waiting == 0
 
 
 @helper
@@ -420,9 +427,8 @@ def _merge(c, w, i):
 
 
 @inlined
-def _accept(rules, c, w, u, t):
-    """Offer the next request at clock ``t``; return whether it was taken."""
-    i = c.scalar[NEXT]
+def _accept(rules, c, w, u, t, i):
+    """Offer request ``i`` at clock ``t``; return whether it was taken."""
     write = w.write[i]
     if not _has_room(rules, c, w, i):
         return False
@@ -433,7 +439,6 @@ def _accept(rules, c, w, u, t):
     elif not (rules.merge_reads and _merge(c, w, i)):
         _enqueue(rules, c, w, i, write)
     w.accepted[i] = t
-    c.scalar[NEXT] = i + 1
     c.scalar[OFFERED] = t + 1
     return True
 
@@ -699,7 +704,10 @@ def _refresh_head(rules, c, log, t, issue):
 
 @helper
 def _queue_refreshes(rules, c, now):
-    """Put every rank whose refresh falls due by ``now`` into the queue, in rank order."""
+    """Put every rank whose refresh falls due by ``now`` into the queue, in rank order.
+
+    Ranks fall due in the same order in every interval, so an entry that waits still is overwritten by its equal.
+    """
     due = NEVER
     for rank in range(rules.ranks):
         if c.rank[rank, REFRESH_AT] <= now:
@@ -814,9 +822,10 @@ def _issue_closing(rules, c, log, lane, t):
 def advance(rules, controllers, w, log, u, visible, group):
     """Run controller ``u`` until ``group`` is served, or to the last data beat of all visible requests (ALL).
 
-    Requests from index ``visible`` on do not exist yet. Returns DONE; NO_SPACE when the log is full, to be
-    called again with a longer one; STARVED when the group waits for requests that are not visible; HUNGRY,
-    for MORE_TO_COME, at the clock at which the request after the last visible one might come.
+    Requests from index ``visible`` on do not exist yet. Of those that come in beside them, one that is there goes
+    first. Returns DONE; NO_SPACE when the log is full, to be called again with a longer one; STARVED when the
+    group waits for requests that are not visible; HUNGRY, for MORE_TO_COME, at the clock at which the request
+    after the last visible one might come; PAUSED at the controller's LIMIT.
     """
     c = controller(controllers, u)
     s = c.scalar
@@ -826,9 +835,15 @@ def advance(rules, controllers, w, log, u, visible, group):
         now = s[NOW]
         if now - s[BASE] > REBASE_AFTER:
             _rebase(c)
-        refused = False
+        if now >= s[LIMIT]:
+            return PAUSED
+        refused, side_refused = False, False
+        if s[SIDE] < s[SIDE_END] and w.arrive[s[SIDE]] < now and s[OFFERED] != now:
+            side_refused = not _accept(rules, c, w, u, now - 1, s[SIDE])
+            s[SIDE] += not side_refused
         if s[NEXT] < visible and w.arrive[s[NEXT]] < now and s[OFFERED] != now:
-            refused = not _accept(rules, c, w, u, now - 1)
+            refused = not _accept(rules, c, w, u, now - 1, s[NEXT])
+            s[NEXT] += not refused
         if group == MORE_TO_COME and s[NEXT] == visible:
             return HUNGRY
         if s[REFRESH_DUE] <= now:
@@ -844,7 +859,9 @@ def advance(rules, controllers, w, log, u, visible, group):
                 closing = _select_closing(c, free)
                 head = NEVER if closing == NEVER else free + (closing >> 32)
         at = NEVER if best == NO_KEY else free + (best >> WAIT_SHIFT)
-        event = s[REFRESH_DUE]
+        event = min(s[REFRESH_DUE], s[LIMIT])
+        if s[SIDE] < s[SIDE_END] and not side_refused and _has_room(rules, c, w, s[SIDE]):
+            event = min(event, max(w.arrive[s[SIDE]], now) + 1)
         if s[NEXT] < visible and not refused and _has_room(rules, c, w, s[NEXT]):
             event = min(event, max(w.arrive[s[NEXT]], now) + 1)
         if min(at, head) >= event:

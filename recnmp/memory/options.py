@@ -31,7 +31,7 @@ Ours, and off by default:
 from dataclasses import dataclass
 
 from recnmp.errors import ConfigError
-from recnmp.library.dram import SAME_BANK
+from recnmp.library.dram import COMMANDS, SAME_BANK, DramSpec
 
 POLICIES = ("frfcfs", "frfcfs_rowhit")
 PAGE_POLICIES = ("open", "closed")
@@ -83,3 +83,24 @@ class ControllerOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"a controller's {name} is {value}; it must be 1 or more")
+
+    def check_refresh(self, spec: DramSpec) -> None:
+        """Raise ConfigError when a standard lacks the refresh, or it leaves no clock for an ACT to serve requests.
+
+        A rank takes no ACT for some clocks after its REF (nRFC), or REFsb of other banks (nREFSBRD), no rank while
+        a REF waits for the command bus.
+        """
+        spec.check_refresh(self.refresh)
+        if self.refresh == "off":
+            return
+        sets = self.refresh == SAME_BANK
+        refresh, act = COMMANDS.index("REFsb" if sets else "REF"), COMMANDS.index("ACT")
+        bus, blocked = int(spec.bus_cycles[refresh]), int(spec.gaps[refresh, act, 2 if sets else 0])
+        together = self.ranks if self.refresh == "simultaneous" else 1
+        taken = max(self.ranks * bus, together * bus + blocked)
+        interval = spec.same_bank_interval if sets else spec.cycles["nREFI"]
+        if interval <= taken:
+            raise ConfigError(
+                f"{spec.name}: refresh of {self.ranks} rank{'s' * (self.ranks > 1)} takes {taken} clocks, and is "
+                f"due every {interval} ({'a part of nREFI2' if sets else 'nREFI'}): no request would ever be served"
+            )

@@ -104,6 +104,7 @@ def make_controllers(
     slot = np.zeros((units, queued + lanes, kernel.SLOT_FIELDS), np.int64)
     ticket = np.zeros((units, _tickets(queued + lanes)), np.int32)
     scalar[:, kernel.NOW] = 1
+    scalar[:, kernel.LIMIT] = kernel.NEVER
     scalar[:, kernel.NEXT] = start[:-1]
     scalar[:, kernel.FREE] = queued
     slot[:, :, kernel.TICKET] = -1

@@ -14,9 +14,9 @@ _ELSEWHERE = {(2, 2), (2, 3), (3, 2), (3, 3)}  # and over the ranks of a channel
 
 
 def make_rules(spec: DramSpec, options: ControllerOptions, has_writes: bool) -> kernel.Rules:
-    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot space."""
+    """Return a standard and a policy as the kernel's numbers; raises ConfigError for what it cannot do."""
     spec.check_ranks(options.ranks)
-    spec.check_refresh(options.refresh)
+    options.check_refresh(spec)
     _check(spec)
     sets = options.refresh == SAME_BANK
     if sets:

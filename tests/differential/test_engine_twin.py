@@ -102,6 +102,22 @@ def test_engine_and_twin_make_the_same_schedule_for_long(ranks, refresh):
     assert timeline.counts["absorbed"] > 0
 
 
+@pytest.mark.parametrize("refresh", REFRESHES[1:])
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_ranks_that_fall_due_again_before_they_are_refreshed_are_refreshed_as_often(ranks, refresh):
+    """Data takes so long here that rows opened before a refresh fell due are still read when it does again."""
+    spec, options = (
+        spec_with(nREFI=150, nRFC=100, nCCD_S=40, nCCD_L=40),
+        ControllerOptions(ranks, "frfcfs", refresh),
+    )
+    requests = traffic(1, size(150, 60), ranks, "random", "mixed", "saturated")
+    engine = replay(as_requests(requests), spec, options, record=True)
+    assert_same_commands(
+        engine.commands[0], run(spec, requests=requests.tolist(), **asdict(options)).as_commands()
+    )
+    assert audit(spec, ranks, engine.commands[0], refresh=refresh).by_rule["refresh in time"] > 0
+
+
 @st.composite
 def timings(draw) -> dict[str, int]:
     """Some timings of the standard made shorter or longer."""

@@ -2,15 +2,15 @@
 
 On every clock, in this order: ranks issue a command, adders take a burst; host threads whose access has ended do
 their next step, units in order; new accesses queue at their channel's bus; the bus starts the one that asked first
-when its data can flow; ranks take a burst that has been asked of them. A rank's controller is that of RecNMP's twin.
+when its data can flow; ranks take a burst that has been asked of them.
 """
 
 from collections import deque
 from dataclasses import dataclass, field
 from math import ceil
 
-from reference.frfcfs_tick import Request
-from reference.recnmp_tick import RankDecoder
+from reference.dram_ranks import Device
+from reference.frfcfs_tick import Controller, Request, Rules
 
 
 @dataclass(eq=False)
@@ -24,7 +24,7 @@ class Execution:
         default_factory=list
     )  # call, lookups of each of its bags
     bags: list[int] = field(default_factory=list)
-    served: list[tuple[RankDecoder, int]] = field(default_factory=list)
+    served: list[int] = field(default_factory=list)
     unit: int = -1
 
     @property
@@ -78,11 +78,40 @@ def executions_of(trace, home, options) -> list[Execution]:
     return made
 
 
+class RankController(Controller):
+    """One rank's own controller and the bursts that its instructions ask for, in order."""
+
+    def __init__(self, system, read_queue: int, rank: int) -> None:
+        memory = system.memory
+        rules = Rules(
+            page_policy=memory.page_policy, row_hit_cap=memory.row_hit_cap, merge_reads=memory.merge_reads
+        )
+        super().__init__(Device(system.spec, 1), memory.policy, memory.refresh, read_queue, 1, rules)
+        self.offered: deque[tuple[int, Request, Execution]] = deque()
+        interval = system.spec.cycles["nREFI"]
+        staggered = memory.refresh == "staggered"
+        self.first_refresh = (rank + 1) * (interval // system.ranks_per_channel) if staggered else interval
+
+    def request_refresh(self, cycle: int) -> None:
+        """Every nREFI; a channel's ranks all together, or spread evenly over the interval."""
+        since = cycle - self.first_refresh
+        if self.refresh != "off" and since >= 0 and since % self.device.spec.cycles["nREFI"] == 0:
+            self.refreshes.append(0)
+
+    def offer(self, clock: int) -> None:
+        """Take the oldest burst that was asked for by now, at most one a clock."""
+        if self.offered and self.offered[0][0] <= clock:
+            _, request, execution = self.offered[0]
+            if self.accept(request, clock):
+                self.offered.popleft()
+                execution.served.append(len(self.result.arrive) - 1)
+
+
 class Unit:
     """One rank: its controller, its adder, and the execution it is at."""
 
     def __init__(self, system, options, rank: int) -> None:
-        self.decoder = RankDecoder(system, options.read_queue, rank)
+        self.decoder = RankController(system, options.read_queue, rank)
         self.options = options
         self.execution: Execution | None = None
         self.waiting: list[int] = []  # slots of bursts in the order of issue
@@ -108,9 +137,7 @@ class Unit:
         if self.execution is None:
             return
         depart = self.decoder.result.depart
-        came = [
-            (depart[number], n) for n, (_, number) in enumerate(self.execution.served) if depart[number] >= 0
-        ]
+        came = [(depart[number], n) for n, number in enumerate(self.execution.served) if depart[number] >= 0]
         came.sort()
         if self.added < len(came) and came[self.added][0] <= clock > self.last_add:
             slot = self.waiting[came[self.added][1]]

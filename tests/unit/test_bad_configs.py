@@ -246,7 +246,7 @@ TABLE = [
     Bad(
         "configuration that is not there",
         target="bda.yaml",
-        lines=["bda.yaml: no such file; shipped configurations: host, "],
+        lines=["bda.yaml: no such file; shipped configurations: axdimm, host, "],
     ),
 ]
 
@@ -268,6 +268,16 @@ NAMES = {
         "nmp: {options: {poolings_per_packt: 8}}\n",
         "1:17: nmp.options.poolings_per_packt: ",
         "poolings_per_packet",
+    ),
+    "option of another architecture": (
+        "nmp: {kind: axdimm, options: {reorder_window: 8}}\n",
+        "1:31: nmp.options.reorder_window: ",
+        None,
+    ),
+    "RankCache where there is none": (
+        "cache: {rank: {size_bytes: 4096}}\nnmp: {kind: axdimm}\n",
+        "1:9: cache.rank: nmp.kind axdimm has no rank caches",
+        None,
     ),
     "device": ("mlp: {kind: profile, device: xeon}\n", "1:30: mlp.device: ", None),
 }

@@ -34,6 +34,16 @@ def test_a_controller_that_cannot_be_is_an_error(options, message):
         ControllerOptions(**{"ranks": 1} | options)
 
 
+@pytest.mark.parametrize(("ranks", "refresh", "clocks"), [(1, "staggered", 1), (4, "simultaneous", 4)])
+def test_a_refresh_that_never_lets_a_request_through_is_an_error(ranks, refresh, clocks):
+    options = ControllerOptions(ranks, refresh=refresh)
+    with pytest.raises(ConfigError, match=f"takes {T['nRFC'] + clocks} clocks.*no request would ever"):
+        make_rules(spec_with(nREFI=T["nRFC"] + clocks), options, has_writes=False)
+    stream = np.array([[0, 0, rank, 0, 0, 1, 0] for rank in range(ranks)])
+    served = replay(as_requests(stream), spec_with(nREFI=T["nRFC"] + clocks + 1), options)
+    assert served.counts["RD"] == ranks
+
+
 @pytest.mark.parametrize(
     ("scope", "after", "before"),
     [
