@@ -1,6 +1,6 @@
 """The engine makes exactly the schedule of its tick-by-tick twin, and the audit accepts it."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import combinations, product
 
 import numpy as np
@@ -8,11 +8,13 @@ import pytest
 from builders import DDR4, spec_with
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference.frfcfs_tick import run
 from reference.schedules import assert_engine_equals_twin, assert_same_commands
 from reference.traffic import ARRIVALS, MIXES, PLACES, as_requests, size, traffic
 
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory import _kernels as kernel
+from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import (
     PAGE_POLICIES,
