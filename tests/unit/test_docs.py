@@ -141,7 +141,7 @@ def test_the_documented_result_keys_are_those_of_a_result(result):
     table = (ROOT / "docs" / "architecture.md").read_text().partition("## The result document")[2]
     documented = {key for row in table.splitlines() if row.startswith("| `") for key in keys_in(row)}
     assert [key for key in documented if not is_in(result, key)] == []
-    for section in ("sls", "memory", "nmp", "end_to_end"):
+    for section in ("sls", "memory", "nmp", "energy", "end_to_end"):
         for key in leaves(section, result[section]):
             host = key.replace("memory.nmp", "memory.host")
             assert any(host == known or host.startswith(f"{known}.") for known in documented), key
