@@ -94,6 +94,11 @@ def resolve(config: Config) -> Parts:
     if config.cache.rank is not None and not getattr(near or host, "USES_RANK_CACHE", True):
         raise config.error(("cache", "rank"), f"nmp.kind {config.nmp.kind} has no rank caches")
     options = config.section(("nmp", "options"), (near or host).Options)
+    locality = getattr(options, "locality", "all")
+    if config.cache.rank is None and locality != "all":
+        raise config.error(
+            ("nmp", "options", "locality"), f"{locality} is for a RankCache, but cache.rank is not set"
+        )
     return Parts(
         config,
         model,

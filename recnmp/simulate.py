@@ -6,6 +6,7 @@ from recnmp.config import Config
 from recnmp.mlp.timer import dense_timer
 from recnmp.nmp import functional
 from recnmp.placement.place import place
+from recnmp.report.energy import energy_section
 from recnmp.report.provenance import provenance
 from recnmp.report.result import Result
 from recnmp.report.sections import memory_section, nmp_section, sls_section, trace_section
@@ -49,6 +50,7 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         sls=sls,
         memory=memory_section(host, near, audited),
         nmp=nmp_section(near, config, trace, placed.replication),
+        energy=energy_section(host, near, trace, system),
         mlp=dense.to_dict(),
         end_to_end=whole.to_dict(),
         trace=trace_section(trace, config.trace.file),

@@ -1,7 +1,7 @@
 """What DRAM and near-memory units draw, read from ``library/energy/*.yaml``.
 
 A file of ``kind: idd`` holds the supply currents of a DRAM device, one of ``kind: operations`` the energies that
-a paper charges for single operations.
+a paper charges for single operations, one of ``kind: unit`` power and area of a processing unit near memory.
 """
 
 from typing import Literal, Self
@@ -59,6 +59,7 @@ class OperationCosts(Facts):
     """Energies of single operations as a paper charges them.
 
     Attributes:
+        standard: file of ``library/standards`` whose memory the paper charges for.
         source: the paper; each value also has its own.
         activate_nj: one ACT, taken to be that of a rank with all its devices.
         column_pj_per_bit: reading a bit from an open row, or writing it.
@@ -70,6 +71,7 @@ class OperationCosts(Facts):
 
     kind: Literal["operations"]
     name: str
+    standard: str
     source: str = Field(min_length=20)
     activate_nj: Quantity
     column_pj_per_bit: Quantity
@@ -77,6 +79,38 @@ class OperationCosts(Facts):
     rank_cache_access_pj: Quantity
     fp32_add_pj: Quantity
     fp32_multiply_pj: Quantity
+
+
+class UnitCosts(Facts):
+    """Power and area of a processing unit: what the buffer chip of one DIMM gains.
+
+    Attributes:
+        source: the paper; each value also has its own.
+        area_without_cache_mm2, power_without_cache_mw: of a unit without RankCaches.
+        area_with_cache_mm2, power_with_cache_mw: of one with a RankCache for each rank.
+        technology_nm, clock_mhz: what it is made of and runs at.
+        ranks, rank_cache_bytes: ranks of its DIMM, and the size of each one's RankCache.
+    """
+
+    kind: Literal["unit"]
+    name: str
+    source: str = Field(min_length=20)
+    area_without_cache_mm2: Quantity
+    power_without_cache_mw: Quantity
+    area_with_cache_mm2: Quantity
+    power_with_cache_mw: Quantity
+    technology_nm: Quantity
+    clock_mhz: Quantity
+    ranks: Count
+    rank_cache_bytes: Count
+
+    @model_validator(mode="after")
+    def _caches_are_not_free(self) -> Self:
+        for what in ("area_{}_cache_mm2", "power_{}_cache_mw"):
+            without, with_cache = (getattr(self, what.format(word)).value for word in ("without", "with"))
+            if without >= with_cache:
+                raise ValueError(f"{what.format('without')} is not below {what.format('with')}")
+        return self
 
 
 def load_idd(name: str) -> IddCurrents:
@@ -101,16 +135,23 @@ def load_operation_costs(name: str) -> OperationCosts:
     return _read(name).validate(OperationCosts)
 
 
-def load_energy(name: str) -> IddCurrents | OperationCosts:
-    """Read ``library/energy/<name>.yaml`` of either kind; raises ConfigError for anything wrong in it."""
+def load_unit_costs(name: str) -> UnitCosts:
+    """Read ``library/energy/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
+    return _read(name).validate(UnitCosts)
+
+
+def load_energy(name: str) -> IddCurrents | OperationCosts | UnitCosts:
+    """Read ``library/energy/<name>.yaml`` of any kind; raises ConfigError for anything wrong in it."""
     document = _read(name)
     match document.data.get("kind"):
         case "idd":
             return document.validate(IddCurrents)
         case "operations":
             return document.validate(OperationCosts)
+        case "unit":
+            return document.validate(UnitCosts)
         case kind:
-            raise document.error(("kind",), f"unknown kind {kind!r}", ["idd", "operations"])
+            raise document.error(("kind",), f"unknown kind {kind!r}", ["idd", "operations", "unit"])
 
 
 def _read(name: str) -> Document:

@@ -1,7 +1,7 @@
 """What the ranks behind one controller did: how often each command, and how long with a bank open."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,15 @@ class RankActivity:
             object.__setattr__(self, field.name, array)
         if not np.allclose(self.active_cycles + self.idle_cycles, self.cycles, rtol=1e-12, atol=0):
             raise RecnmpError(f"rank activity: active and idle clocks of a rank do not make up {self.cycles}")
+
+    def standing_by_until(self, cycles: int) -> "RankActivity":
+        """Return the same ranks over a longer run: all banks closed from clock ``self.cycles`` on.
+
+        Not counted: refreshes after that. Raises RecnmpError for a run that ends earlier.
+        """
+        if cycles < self.cycles:
+            raise RecnmpError(f"rank activity: {self.cycles} clocks cannot end at clock {cycles}")
+        return replace(self, cycles=cycles, idle_cycles=self.idle_cycles + (cycles - self.cycles))
 
     @classmethod
     def of_commands(cls, commands: Commands, ranks: int, cycles: int) -> "RankActivity":

@@ -159,12 +159,12 @@ def energy_section(
 class OperationCounts:
     """How often each operation of the per-operation ledger happened; bits count every bit moved."""
 
-    activates: float
-    column_bits: float
-    off_chip_io_bits: float
-    rank_cache_accesses: float
-    fp32_adds: float
-    fp32_multiplies: float
+    activates: float = 0
+    column_bits: float = 0
+    off_chip_io_bits: float = 0
+    rank_cache_accesses: float = 0
+    fp32_adds: float = 0
+    fp32_multiplies: float = 0
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from recnmp.library.dram import DramSpec
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import ControllerOptions
+from recnmp.nmp.operations import Operations
 from recnmp.nmp.packet import Packets
 from recnmp.trace.pooling import Pooled
 from recnmp.trace.trace import Trace
@@ -86,11 +87,13 @@ class SlsRun:
         memory: figures of the result's ``memory`` section.
         details: figures of the result's ``nmp`` section.
         packets: the instruction stream, for architectures that have one.
+        operations: what it did that takes energy.
         commands: issued DRAM commands with the ranks behind each command bus, when the run was recorded.
     """
 
     ns: float
     memory: dict[str, Any]
+    operations: Operations
     details: dict[str, Any] = field(default_factory=dict)
     packets: Packets | Program | None = None
     commands: tuple[tuple[int, Commands], ...] = ()

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from recnmp.cache.filter import cache_hits
-from recnmp.memory.replay import replay
+from recnmp.memory.replay import Timeline, replay
 from recnmp.memory.requests import Requests
 from recnmp.nmp.base import SlsRun, System, load_imbalance, sorted_by
+from recnmp.nmp.operations import Operations
 from recnmp.nmp.scheduling import arrival_order
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
@@ -57,11 +58,23 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     timeline = replay(requests, spec, system.controller(ranks, memory.read_queue), record=memory.audit)
     return SlsRun(
         ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
+        operations=_operations(trace, timeline, system),
         memory=timeline.statistics(spec, memory.channels)
         | {"merged": timeline.counts["merged"]}
         | {"rank_load_imbalance": load_imbalance(rank, memory.channels * ranks)}
         | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
+    )
+
+
+def _operations(trace: Trace, timeline: Timeline, system: System) -> Operations:
+    """Every burst that DRAM moves crosses the channel, every element is added by the cores."""
+    bursts = timeline.counts["RD"] + timeline.counts["WR"]
+    elements = np.bincount(trace.table, minlength=len(trace.tables)) @ [table.dim for table in trace.tables]
+    return Operations(
+        activity=timeline.activity,
+        data_bits=bursts * 8 * system.spec.organization.burst_bytes.value,
+        host_adds=int(elements),
     )
 
 

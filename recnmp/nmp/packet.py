@@ -30,6 +30,9 @@ FIELDS = (
     ("psum_tag", 4),  # pooling within the packet
 )
 INSTRUCTION_BITS = sum(bits for _, bits in FIELDS)
+DDR_COMMAND_BITS = 20
+"""C/A bits of a DDR command: the 84 pins that the paper's interface is said to have, less 64 of DQ."""
+
 MAX_POOLINGS = 16
 MEAN, WEIGHTED, INT8 = 1, 2, 4  # bits of the opcode
 OPCODES = {"sum": 0, "mean": MEAN, "weighted_sum": WEIGHTED, "weighted_mean": WEIGHTED | MEAN}

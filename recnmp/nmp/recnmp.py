@@ -27,6 +27,7 @@ from recnmp.memory.replay import Timeline
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes
 from recnmp.nmp.channel import Channel, Units, run_channel
+from recnmp.nmp.count import configuration_bits, instruction_bits, operations
 from recnmp.nmp.instructions import Sent, instructions_of, send
 from recnmp.nmp.locality import best_bits, counts_in_batch
 from recnmp.nmp.packet import (
@@ -152,8 +153,15 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         "time_share": share | {"waiting": 1 - sum(share.values()) if cycles else 0.0},
         "host_add_ns": host_add_ns,
     }
+    delivered = {
+        "instruction_bits": instruction_bits(
+            packets, placed, as_ddr_commands=options.delivery == "ddr_commands"
+        ),
+        "configuration_bits": configuration_bits(sent, options.header_bursts_per_dimm),
+    }
+    done = operations(trace, placed, sent, channels, system, delivered)
     commands = tuple((1, log) for channel in channels for log in channel.timeline.commands)
-    return SlsRun(ns, _statistics(channels, system, cycles), details, packets, commands)
+    return SlsRun(ns, _statistics(channels, system, cycles), done, details, packets, commands)
 
 
 def _locality(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-REPRODUCIBLE = ("sls", "memory", "nmp")
+REPRODUCIBLE = ("sls", "memory", "nmp", "energy")
 """Sections that follow from configuration, trace and seed alone; ``mlp`` may be measured anew."""
 
 

@@ -8,12 +8,13 @@ Json = Mapping[str, Any]
 
 
 def footnotes(document: Json, width: int) -> Iterator[str]:
-    """Yield a paragraph of up to ``width`` columns for each of host, controllers, placement, dense part, check."""
+    """Yield a paragraph of up to ``width`` columns for each of host, controllers, placement, energy and so on."""
     mlp, check = document.get("mlp", {}), document.get("functional_check", {})
     notes = [
         ("host baseline", document.get("sls", {}).get("host_baseline", "")),
         ("controllers", _controllers_note(document["config"].get("memory", {}))),
         ("placement", _placement_note(document["config"].get("placement", {}))),
+        ("energy", _energy_note(document.get("energy") or {})),
         ("dense part", _dense_note(mlp) if mlp else ""),
         ("pooled vectors", _check_note(check) if check else ""),
     ]
@@ -54,6 +55,23 @@ def _placement_note(placement: Json) -> str:
     elif placement.get("replicate") or placement.get("colours") == "balanced":
         named.append("heat counted in the batches replayed")
     return ", ".join(filter(None, named))
+
+
+def _energy_note(energy: Json) -> str:
+    """Say how sure the constants are, whatever a ledger is missing, and what the units near memory take."""
+    ledgers = [energy.get(name) for name in ("recnmp_isca20", "idd")]
+    sure = {
+        ledger["io_and_logic_certainty"]: ledger["io_and_logic_constants"] for ledger in ledgers if ledger
+    }
+    named = [f"constants of {name}: {certainty}" for certainty, name in sure.items()]
+    named += [ledger["note"] for ledger in ledgers[:1] if ledger and ledger.get("note")]
+    named.append(energy.get("idd_note") or "")
+    units = energy.get("units")
+    if units:
+        each = f"{units['area_mm2_per_unit']:g} mm2 and {units['power_mw_per_unit']:g} mW"
+        named.append(f"{units['units']} unit{'s' * (units['units'] != 1)} of {each}, {units['certainty']}")
+        named.append(units["note"] or "")
+    return "; ".join(filter(None, named))
 
 
 def _dense_note(mlp: Json) -> str:

@@ -28,15 +28,17 @@ class Result:
     """Everything a run found, section by section; every section is a dict of plain or NumPy values.
 
     ``config`` is the resolved configuration, ``sls`` the gather-reduce per batch, ``memory`` what DRAM did
-    for host and near memory, ``nmp`` packets and rank units, ``mlp`` the dense part's time, ``end_to_end``
-    latency and throughput, ``trace`` what was replayed, ``functional_check`` whether the pooled vectors were
-    right, ``provenance`` where all this came from. A section that a run does not have stays empty.
+    for host and near memory, ``nmp`` packets and rank units, ``energy`` what both took, ``mlp`` the dense
+    part's time, ``end_to_end`` latency and throughput, ``trace`` what was replayed, ``functional_check``
+    whether the pooled vectors were right, ``provenance`` where all this came from. A section that a run does
+    not have stays empty.
     """
 
     config: Mapping[str, Any]
     sls: Mapping[str, Any] = field(default_factory=dict)
     memory: Mapping[str, Any] = field(default_factory=dict)
     nmp: Mapping[str, Any] = field(default_factory=dict)
+    energy: Mapping[str, Any] = field(default_factory=dict)
     mlp: Mapping[str, Any] = field(default_factory=dict)
     end_to_end: Mapping[str, Any] = field(default_factory=dict)
     trace: Mapping[str, Any] = field(default_factory=dict)
@@ -84,6 +86,7 @@ def load_result(path: Path) -> Json:
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise ConfigError(f"{file}: not a result: its format is {found!r}, expected {FORMAT!r}")
+    document.setdefault("energy", {})  # results were once without
     for section in fields(Result):
         if not isinstance(document.get(section.name), dict):
             raise ConfigError(f"{file}: not a complete result: section {section.name!r} is missing")

@@ -45,7 +45,7 @@ def print_result(result: Result | Json, file: TextIO, width: int | None = None) 
 
 def table_lines(document: Json, width: int) -> Iterator[str]:
     """Yield the lines of the table for a result document, without colour."""
-    sections = (_latency, _where_time_goes, _memory, _near_memory)
+    sections = (_latency, _where_time_goes, _memory, _near_memory, _energy)
     yield from _title(document, width)
     for section in sections:
         lines = list(section(document))
@@ -175,6 +175,21 @@ def _replication(cost: Json) -> Iterator[str]:
     size = _row("memory for copies", f"{cost['bytes'] / 2**20:,.1f} MiB", indent=True)
     yield f"{size}  {cost['table_share']:.2%} of the tables"
     yield _row("lookups of copies", f"{cost['lookup_share']:.1%}", indent=True)
+
+
+def _energy(document: Json) -> Iterator[str]:
+    ledgers = document.get("energy") or {}
+    named = (("RecNMP's constants", ledgers.get("recnmp_isca20")), ("IDD currents", ledgers.get("idd")))
+    known = [(label, ledger) for label, ledger in named if ledger]
+    nmp = any(ledger.get("nmp") for _, ledger in known)
+    if known:
+        yield _row("energy of a lookup", "host", "NMP" if nmp else "", "saving" if nmp else "")
+    for label, ledger in known:
+        host, near = (
+            given(ledger.get(side) or {}, "total_nj_per_lookup", "{:.2f} nJ") for side in ("host", "nmp")
+        )
+        saving = given(ledger, "saving_percent_against_host", "{:.1f}%")
+        yield _row(label, host, near, saving, indent=True)
 
 
 def _row(label: str, host: str = "", nmp: str = "", ratio: str = "", *, indent: bool = False) -> str:

@@ -10,7 +10,8 @@ from recnmp.config.load import shipped
 
 GOOD = "model: rm1\ntrace:\n  file: {trace}\n"
 CONFIG_KEYS = (
-    "cache, end_to_end, extends, functional_check, memory, mlp, model, nmp, placement, trace, version"
+    "arrival, cache, end_to_end, extends, functional_check, memory, mlp, model, nmp, "
+    "placement, trace, version"
 )
 
 
@@ -173,6 +174,28 @@ TABLE = [
         ],
     ),
     Bad(
+        "order of arrival of one thread",
+        tail="arrival: {order: random}\n",
+        lines=["bad.yaml:4:1: arrival: order and tables are for several threads; threads is 1"],
+    ),
+    Bad(
+        "tables of their own for one thread",
+        tail="arrival: {threads: 1, tables: separate}\n",
+        lines=["bad.yaml:4:1: arrival: order and tables are for several threads; threads is 1"],
+    ),
+    Bad(
+        "no thread",
+        tail="arrival: {threads: 0}\n",
+        lines=["bad.yaml:4:20: arrival.threads: must be at least 1, got 0"],
+    ),
+    Bad(
+        "order that is none",
+        tail="arrival: {threads: 2, order: robin}\n",
+        lines=[
+            "bad.yaml:4:30: arrival.order: not a choice, got 'robin'; allowed: batched, round_robin, random"
+        ],
+    ),
+    Bad(
         "unknown kind of dense timing",
         tail="mlp: {kind: profil}\n",
         lines=["bad.yaml:4:13: mlp.kind: not a choice, got 'profil'; allowed: measured, profile; did you"],
@@ -263,6 +286,26 @@ NAMES = {
     ),
     "controller policy": ("memory: {policy: frfcf}\n", "1:18: memory.policy: ", "frfcfs"),
     "cache": ("cache: {rank: {kind: lru_, size_bytes: 4096}}\n", "1:22: cache.rank.kind: ", "lru"),
+    "locality without a RankCache": (
+        "nmp: {options: {locality: profiled}}\n",
+        "1:27: nmp.options.locality: profiled is for a RankCache, but cache.rank is not set",
+        None,
+    ),
+    "locality that is none": (
+        "nmp: {options: {locality: profile}}\n",
+        "1:27: nmp.options.locality: not a choice, got 'profile'; allowed: all, threshold, profiled",
+        "profiled",
+    ),
+    "threshold without a number": (
+        "nmp: {options: {locality: threshold}}\ncache: {rank: {size_bytes: 4096}}\n",
+        "1:7: nmp.options: locality_threshold belongs to locality: threshold, and that needs it",
+        None,
+    ),
+    "number without a threshold": (
+        "nmp: {options: {locality_threshold: 2}}\ncache: {rank: {size_bytes: 4096}}\n",
+        "1:7: nmp.options: locality_threshold belongs to locality: threshold, and that needs it",
+        None,
+    ),
     "architecture": ("nmp: {kind: recnpm}\n", "1:13: nmp.kind: ", "recnmp"),
     "architecture option": (
         "nmp: {options: {poolings_per_packt: 8}}\n",

@@ -54,8 +54,8 @@ class Bus:
     write_latency: int
     switch: int
     free: int = 0
-    polls: int = 0
     last: tuple[int, bool] | None = None
+    bursts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DELIVERY, RETURN, POLLING), 0))
     clocks: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DELIVERY, RETURN, POLLING), 0))
 
     def carry(self, unit: int, access: Access) -> Done:
@@ -68,7 +68,7 @@ class Bus:
         end = begin + access.bursts * self.burst
         self.clocks[access.what] += access.bursts * self.burst + (gap if begin == self.free + gap else 0)
         self.free = end
-        self.polls += access.what == POLLING
+        self.bursts[access.what] += access.bursts
         return Done(begin - latency, end)
 
 

@@ -15,6 +15,7 @@ from recnmp.library.energy import (
     load_energy,
     load_idd,
     load_operation_costs,
+    load_unit_costs,
 )
 from recnmp.memory.activity import RankActivity
 from recnmp.memory.energy import (
@@ -59,7 +60,9 @@ def changed(**values: float) -> IddCurrents:
 @pytest.mark.parametrize("name", library_names("energy"))
 def test_every_file_loads_with_its_sources(name):
     loaded = load_energy(name)
-    assert loaded == {"idd": load_idd, "operations": load_operation_costs}[loaded.kind](name)
+    assert loaded == {"idd": load_idd, "operations": load_operation_costs, "unit": load_unit_costs}[
+        loaded.kind
+    ](name)
     assert len(loaded.source) > 40
 
 
@@ -71,7 +74,7 @@ def test_a_file_of_the_other_kind_is_an_error():
 def test_a_kind_that_is_none_is_an_error(monkeypatch):
     document = Document.from_data({"kind": "watts"}, "some.yaml")
     monkeypatch.setattr(library_energy, "_read", lambda name: document)
-    with pytest.raises(ConfigError, match="unknown kind 'watts'; allowed: idd, operations"):
+    with pytest.raises(ConfigError, match="unknown kind 'watts'; allowed: idd, operations, unit"):
         load_energy("some")
 
 

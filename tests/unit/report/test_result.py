@@ -23,6 +23,7 @@ def test_sections_come_in_the_order_of_the_run():
         "sls",
         "memory",
         "nmp",
+        "energy",
         "mlp",
         "end_to_end",
         "trace",
