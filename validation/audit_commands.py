@@ -1,23 +1,78 @@
-"""Audit DRAM commands by the hundred million: all standards, policies, refreshes and kinds of traffic in turn.
+"""Audit DRAM commands by the hundred million: every standard, policy, refresh, number of ranks and kind of traffic.
 
-python validation/audit_commands.py [--commands 1e8] [--requests 200000]
+python validation/audit_commands.py [--commands 1e8] [--requests 12000] [--cases N] [--out FILE]
 
-Stops at the first violation, with exit code 1.
+A case is one of each on one channel, with requests of its own. All cases are judged, and again with other requests
+until there are as many commands as asked for; ``--cases`` takes the first so many of them in an order that mixes
+them well. Ends at the first violation, with exit code 1.
 """
 
 import argparse
+import datetime
+import functools
 import itertools
 import random
 import sys
 import time
+from collections import defaultdict
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from recnmp._registry import library_names
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory.audit import audit
+from recnmp.memory.commands import Commands
+from recnmp.memory.dramsim3 import Dramsim3Options, replay_dramsim3
 from recnmp.memory.replay import POLICIES, REFRESHES, ControllerOptions, replay
 from recnmp.memory.requests import Requests
+
+RANKS = (1, 2, 4, 8)
+KINDS = [" ".join(words) for words in itertools.product(
+    ("random", "zipf", "stream"), ("saturated", "sparse"), ("reads", "writes"))]  # fmt: skip
+DRAMSIM3 = "dramsim3"
+HOW = {
+    **{f"{policy}, {pages}": {"policy": policy, "page_policy": pages}
+       for policy in POLICIES for pages in ("open", "closed")},
+    "frfcfs, cap 4": {"policy": "frfcfs", "row_hit_cap": 4},
+    DRAMSIM3: {},
+}  # fmt: skip
+"""Policies with what they may do besides, as options of their controllers."""
+
+standard = functools.cache(load_standard)
+
+
+class Case(NamedTuple):
+    """One channel: its standard, a key of ``HOW``, its refresh and ranks, and a kind of traffic."""
+
+    standard: str
+    how: str
+    refresh: str
+    ranks: int
+    kind: str
+
+    def commands(self, requests: Requests) -> Commands:
+        """Return the commands that the engine issues for ``requests``."""
+        spec, more = standard(self.standard), HOW[self.how]
+        if self.how == DRAMSIM3:
+            options = Dramsim3Options(self.ranks, refresh=self.refresh)
+            return replay_dramsim3(requests, spec, options, record=True).commands[0]
+        options = ControllerOptions(self.ranks, refresh=self.refresh, **more)
+        return replay(requests, spec, options, record=True).commands[0]
+
+
+def can_be(case: Case) -> bool:
+    """Tell whether the standard has so many ranks, and policy ``dramsim3`` rules for the case and an end to it."""
+    spec = standard(case.standard)
+    if case.how == DRAMSIM3:
+        told_apart = case.refresh != "simultaneous" and spec.bus_cycles.max() == 1
+        stuck = (
+            "zipf" in case.kind and "writes" in case.kind
+        )  # a write waits for a read of its address, and that for it
+        if stuck or not told_apart:
+            return False
+    return case.ranks == 1 or not spec.single_rank
 
 
 def traffic(kind: str, spec: DramSpec, ranks: int, n: int, seed: int) -> Requests:
@@ -45,39 +100,59 @@ def traffic(kind: str, spec: DramSpec, ranks: int, n: int, seed: int) -> Request
     )
 
 
-KINDS = [" ".join(words) for words in itertools.product(
-    ("random", "zipf", "stream"), ("saturated", "sparse"), ("reads", "writes"))]  # fmt: skip
+def judge(case: Case, n: int, seed: int) -> int:
+    """Return the number of commands of a case, all of them legal; ends the program at the first that is not."""
+    spec = standard(case.standard)
+    commands = case.commands(traffic(case.kind, spec, case.ranks, n, seed))
+    report = audit(spec, case.ranks, commands, refresh=case.refresh)
+    if report.count:
+        sys.exit(f"{', '.join(map(str, case))}, seed {seed}: {report.first[0]}")
+    return len(commands)
+
+
+def table(judged: dict[Case, int]) -> list[str]:
+    """Return a line for each standard, a column for each policy: millions of commands."""
+    lines = ["| million commands | " + " | ".join(HOW) + " | all |", "|---" + "|--:" * (len(HOW) + 1) + "|"]
+    for name in [*sorted({case.standard for case in judged}), "all"]:
+        of_standard = {case: n for case, n in judged.items() if name in (case.standard, "all")}
+        cells = []
+        for how in (*HOW, "all"):
+            mine = [n for case, n in of_standard.items() if how in (case.how, "all")]
+            cells.append(f"{sum(mine) / 1e6:.2f}" if mine else "")
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--commands", type=lambda text: int(float(text)), default=10**8)
-    parser.add_argument("--requests", type=lambda text: int(float(text)), default=200_000)
+    parser.add_argument("--requests", type=lambda text: int(float(text)), default=12_000, help="of a case")
+    parser.add_argument("--cases", type=int, help="only the first so many")
+    parser.add_argument("--out", type=Path, help="also write the table into this file")
     arguments = parser.parse_args()
-    cases = [
-        case
-        for case in itertools.product(library_names("standards"), POLICIES, REFRESHES, (1, 2, 4, 8), KINDS)
-        if case[3] == 1 or not load_standard(case[0]).single_rank
-    ]
-    random.Random(0).shuffle(cases)
-    judged, started = 0, time.perf_counter()
-    for seed, (name, policy, refresh, ranks, kind) in enumerate(itertools.cycle(cases)):
-        if judged >= arguments.commands:
-            break
-        spec = load_standard(name)
-        requests = traffic(kind, spec, ranks, arguments.requests, seed)
-        timeline = replay(requests, spec, ControllerOptions(ranks, policy, refresh), record=True)
-        report = audit(spec, ranks, timeline.commands[0], refresh=refresh)
-        judged += len(timeline.commands[0])
-        if report.count:
-            sys.exit(f"{name} {policy} {refresh} {ranks} ranks, {kind}, seed {seed}: {report.first[0]}")
-        if sys.stderr.isatty():
-            rate = judged / (time.perf_counter() - started) / 1e6
-            print(f"\r{judged:,} commands, {rate:.2f} M/s ", end="", file=sys.stderr)
-    seconds = time.perf_counter() - started
-    print(
-        f"{judged:,} commands of {min(seed, len(cases))} of {len(cases)} cases, no violation, {seconds:.0f} s"
+    every = (
+        Case(*words) for words in itertools.product(library_names("standards"), HOW, REFRESHES, RANKS, KINDS)
     )
+    cases = [case for case in every if can_be(case)]
+    random.Random(0).shuffle(cases)
+    cases = cases[: arguments.cases]
+    judged: dict[Case, int] = defaultdict(int)
+    done, started = 0, time.perf_counter()
+    for seed, case in enumerate(itertools.cycle(cases)):
+        if seed >= len(cases) and (arguments.cases or done >= arguments.commands):
+            break
+        judged[case] += (n := judge(case, arguments.requests, seed))
+        done += n
+        if sys.stderr.isatty():
+            print(f"\r{seed + 1} of {len(cases)} cases, {done:,} commands ", end="", file=sys.stderr)
+    seconds = time.perf_counter() - started
+    runs = f"{len(judged):,} cases ({seed:,} runs of {arguments.requests:,} requests)"
+    told = f"{done:,} commands of {runs}, no violation; {datetime.date.today()}, {seconds:.0f} s."
+    lines = [told, "", *table(judged)]
+    print("\n".join(lines))
+    if arguments.out:
+        head = ["# Audit of the engine's commands", "", f"`python {' '.join(sys.argv)}`", ""]
+        arguments.out.write_text("\n".join([*head, *__doc__.splitlines()[4:8], "", *lines]) + "\n")
 
 
 if __name__ == "__main__":
