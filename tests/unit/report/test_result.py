@@ -67,6 +67,14 @@ def test_a_saved_result_loads_from_its_file_and_from_its_folder(tmp_path):
     assert yaml.safe_load((file.parent / "config.yaml").read_text())["model"] == "rm1"
 
 
+def test_a_result_from_before_there_was_energy_loads(tmp_path):
+    document = made().to_dict()
+    del document["energy"]
+    (tmp_path / "result.json").write_text(json.dumps(document))
+
+    assert load_result(tmp_path)["energy"] == {}
+
+
 def test_saving_leaves_no_other_files_and_replaces_what_was_there(tmp_path):
     made(sls={"host_ns": 1.0}).save(tmp_path)
     made(sls={"host_ns": 2.0}).save(tmp_path)

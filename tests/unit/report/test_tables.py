@@ -64,6 +64,42 @@ def test_memory_and_near_memory_figures_are_there(document):
     assert row(text, "instruction delivery")[0] == "21.2%"
 
 
+def ledger(host: float, nmp: float | None, saving: float | None) -> dict:
+    certainty = {"io_and_logic_constants": "RecNMP (ISCA 2020)", "io_and_logic_certainty": "recalled"}
+    sides = {"host": {"total_nj_per_lookup": host}, "nmp": nmp and {"total_nj_per_lookup": nmp}}
+    return sides | certainty | {"saving_percent_against_host": saving, "note": None}
+
+
+def test_energy_of_a_lookup_stands_ledger_by_ledger_with_what_it_is_worth(document):
+    assert "energy" not in shown(document)
+    unit = {"units": 4, "area_mm2_per_unit": 0.54, "power_mw_per_unit": 184.2, "certainty": "recalled"}
+    document["energy"] = {
+        "recnmp_isca20": ledger(39.128, 15.009, 61.641),
+        "idd": ledger(62.753, 13.264, 78.864),
+        "units": unit | {"note": "not scaled"},
+    }
+    text = shown(document)
+    assert row(text, "RecNMP's constants") == ["39.13 nJ", "15.01 nJ", "61.6%"]
+    assert row(text, "IDD currents") == ["62.75 nJ", "13.26 nJ", "78.9%"]
+    assert (
+        "constants of RecNMP (ISCA 2020): recalled; 4 units of 0.54 mm2 and 184.2 mW, recalled; not scaled"
+        in " ".join(text.split())
+    )
+
+
+def test_a_ledger_that_is_not_known_is_left_out_and_the_reason_is_told(document):
+    document["energy"] = {
+        "recnmp_isca20": ledger(20.5, None, None) | {"note": "they are of ddr4"},
+        "idd": None,
+        "idd_note": "there are no currents",
+        "units": None,
+    }
+    text = shown(document)
+    assert row(text, "RecNMP's constants") == ["20.50 nJ"]
+    assert "IDD" not in text
+    assert "recalled; they are of ddr4; there are no currents" in " ".join(text.split())
+
+
 def test_the_notes_say_how_far_the_figures_can_be_trusted(document):
     text = re.sub(r"\s+", " ", shown(document))
 
