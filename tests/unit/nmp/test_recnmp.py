@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from builders import placed_on, some_trace, spec_with, system_of, trace_of
+from builders import DDR5, placed_on, some_trace, spec_with, system_of, trace_of
 from pydantic import ValidationError
 
 from recnmp.config.schema import CacheConfig
@@ -157,6 +157,21 @@ def test_staggered_ranks_refresh_one_after_the_other():
     assert first == sorted(first)
     for rank, cycle in enumerate(first):
         assert 0 <= cycle - 200 * (rank + 1) < 150  # due, and what had to be closed before
+
+
+@pytest.mark.parametrize("lookups", [1000, 5])
+def test_every_set_of_banks_of_every_rank_is_refreshed_in_time(lookups):
+    # with few lookups most ranks have nothing to do, and are refreshed all the same
+    spec = spec_with(DDR5, nREFI2=2000)
+    system = system_of(spec=spec, dimms_per_channel=2, refresh="same_bank", audit=True)
+    trace = trace_of([(100_000, 16)], [(0, [list(range(0, 100 * lookups, 100))] * 2)] * 4)
+    result = recnmp.run(trace, placed_on(system, trace), system, recnmp.Options())
+    assert result.audit(system) > lookups
+    interval, ranks, end = spec.same_bank_interval, 4, result.memory["cycles"]
+    due = [max(0, (end - (rank + 1) * (interval // ranks)) // interval + 1) for rank in range(ranks)]
+    # one that is due in the very end may still wait for its set
+    assert 0 <= sum(due) - result.memory["commands"]["REFsb"] <= (ranks if lookups > 5 else 0)
+    assert result.memory["commands"]["REF"] == result.memory["commands"]["PREA"] == 0
 
 
 @pytest.mark.parametrize(
