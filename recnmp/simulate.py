@@ -55,5 +55,10 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         end_to_end=whole.to_dict(),
         trace=trace_section(trace, config.trace.file),
         functional_check=checked,
-        provenance=provenance(parts.resolved, parts.trace_digest, placement_seed=config.placement.seed),
+        provenance=provenance(
+            parts.resolved,
+            parts.trace_digest,
+            placement_seed=config.placement.seed,
+            arrival_seed=config.arrival.seed,
+        ),
     )

@@ -14,6 +14,8 @@ def footnotes(document: Json, width: int) -> Iterator[str]:
         ("host baseline", document.get("sls", {}).get("host_baseline", "")),
         ("controllers", _controllers_note(document["config"].get("memory", {}))),
         ("placement", _placement_note(document["config"].get("placement", {}))),
+        ("arrival", _arrival_note(document["config"].get("arrival", {}))),
+        ("near memory", _packets_note(document["config"].get("nmp", {}).get("options", {}))),
         ("energy", _energy_note(document.get("energy") or {})),
         ("dense part", _dense_note(mlp) if mlp else ""),
         ("pooled vectors", _check_note(check) if check else ""),
@@ -55,6 +57,31 @@ def _placement_note(placement: Json) -> str:
     elif placement.get("replicate") or placement.get("colours") == "balanced":
         named.append("heat counted in the batches replayed")
     return ", ".join(filter(None, named))
+
+
+def _arrival_note(arrival: Json) -> str:
+    """Say what runs at the same time, if anything does."""
+    if arrival.get("threads", 1) == 1:
+        return ""
+    models = "a model each" if arrival["tables"] == "separate" else "one model"
+    order = {
+        "batched": "batch after batch",
+        "round_robin": "in turn",
+        "random": f"in random turns (seed {arrival['seed']})",
+    }
+    return f"{arrival['threads']} threads with {models}, {order[arrival['order']]}"
+
+
+def _packets_note(options: Json) -> str:
+    """Name what is done with packets that plain ones do without."""
+    locality, threshold = options.get("locality", "all"), options.get("locality_threshold")
+    named = {
+        "table-aware scheduling": options.get("scheduling") == "table_aware",
+        "hot entries profiled": locality == "profiled",
+        f"RankCache for entries read {threshold} times in a batch, or more": locality == "threshold",
+        "delivered as DDR commands": options.get("delivery") == "ddr_commands",
+    }
+    return ", ".join(name for name, done in named.items() if done)
 
 
 def _energy_note(energy: Json) -> str:

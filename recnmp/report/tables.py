@@ -153,6 +153,9 @@ def _near_memory(document: Json) -> Iterator[str]:
         return
     yield f"near memory: {_count(nmp[sent])} {sent}, {_count(nmp.get('instructions'))} instructions"
     yield _row("RankCache hits", given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
+    if nmp.get("profile"):
+        share = _row("cacheable lookups", f"{nmp['cacheable_share']:.1%}", indent=True)
+        yield f"{share}  counted by the host in {nmp['profile_ns'] / 1e3:,.1f} µs, all batches"
     if nmp.get("packet_load_imbalance") is not None:
         imbalance = _row("packet load imbalance", f"{nmp['packet_load_imbalance']:.2f}", indent=True)
         yield f"{imbalance}  busiest rank over the mean"

@@ -1,6 +1,7 @@
 """What every architecture owes, whichever files the nmp folder holds."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,13 @@ from builders import placed_on, some_trace, spec_with, system_of, trace_of
 from pydantic import BaseModel, ValidationError
 
 from recnmp._registry import plugin, plugin_names
+from recnmp.config.schema import ArrivalConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import ALL_BANK_COMMANDS
 from recnmp.memory.audit import audit
 from recnmp.nmp import functional
 from recnmp.nmp.base import SlsRun
+from recnmp.trace.colocation import with_own_tables
 from recnmp.trace.trace import DTYPES
 
 KINDS = plugin_names("nmp")
@@ -129,6 +132,17 @@ def test_it_pools_plain_sums_of_entries_of_whole_bursts(kind):
     placed, module = placed_on(system, trace), plugin("nmp", kind)
     result = module.run(trace, placed, system, module.Options())
     assert functional.check("on", trace, placed, result, system).get("bit_exact", result.packets is None)
+
+
+@kinds
+@pytest.mark.parametrize("order", ["batched", "round_robin", "random"])
+def test_models_that_share_its_memory_get_their_own_sums_in_whatever_order_they_arrive(kind, order):
+    trace = with_own_tables(some_trace(12, per_batch=2), 3)
+    system = replace(system_of(dimms_per_channel=2), arrival=ArrivalConfig(threads=3, order=order))
+    placed, module = placed_on(system, trace), plugin("nmp", kind)
+    one, again = (module.run(trace, placed, system, module.Options()) for _ in range(2))
+    assert functional.check("on", trace, placed, one, system).get("bit_exact", one.packets is None)
+    assert (one.ns, one.memory, one.details) == (again.ns, again.memory, again.details)
 
 
 @kinds
