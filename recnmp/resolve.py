@@ -93,6 +93,10 @@ def resolve(config: Config) -> Parts:
         raise config.error(("placement", "replicate"), "a host-only run (nmp.kind: host) reads no copies")
     if config.cache.rank is not None and not getattr(near or host, "USES_RANK_CACHE", True):
         raise config.error(("cache", "rank"), f"nmp.kind {config.nmp.kind} has no rank caches")
+    if config.memory.host_traffic is not None and not getattr(near or host, "SHARES_MEMORY", True):
+        raise config.error(
+            ("memory", "host_traffic"), f"nmp.kind {config.nmp.kind} is not modelled among other traffic"
+        )
     options = config.section(("nmp", "options"), (near or host).Options)
     locality = getattr(options, "locality", "all")
     if config.cache.rank is None and locality != "all":

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from recnmp.config import Config
 from recnmp.mlp.timer import dense_timer
 from recnmp.nmp import functional
+from recnmp.nmp.sharing import run_shared
 from recnmp.placement.place import place
 from recnmp.report.energy import energy_section
 from recnmp.report.provenance import provenance
@@ -33,14 +34,15 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     placed = place(trace, config.memory, parts.spec, config.placement, whole_trace)
     with dense_timer(config.mlp, config.model, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
-        host = parts.host.run(trace, placed, system, parts.host_options)
+        host = run_shared(lambda on: parts.host.run(trace, placed, on, parts.host_options), system)
         near = None
         if parts.nmp is not None:
             tell(f"{config.nmp.kind}: gather and reduce near memory")
-            near = parts.nmp.run(trace, placed, system, parts.nmp_options)
+            nmp, options = parts.nmp, parts.nmp_options
+            near = run_shared(lambda on: nmp.run(trace, placed, on, options), system)
         tell("checking pooled vectors and DRAM commands")
         checked = functional.check(config.functional_check, trace, placed, near, system)
-        audited = [run and run.audit(system) for run in (host, near)]
+        audited = [None if side is None else side.audit(system) for side in (host, near)]
         tell("timing the dense part")
         dense = time_dense()
     sls = sls_section(host, near, trace)

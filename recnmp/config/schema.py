@@ -74,6 +74,18 @@ class TraceConfig(Section):
     )
 
 
+class HostTrafficConfig(Section):
+    """Ordinary reads and writes of the host on the same channels, whoever gathers."""
+
+    gb_per_s: float = Field(gt=0, le=10000, description="offered, reads and writes over all channels")
+    write_share: float = Field(0.3, ge=0, le=1, description="writes among them")
+    pattern: Literal["random", "stream"] = Field(
+        "random", description="random: anywhere in memory; stream: one burst after the other"
+    )
+    arrivals: Literal["poisson", "even"] = Field("poisson", description="in random or in equal distances")
+    seed: int = Field(1, ge=0, description="seed of arrivals and places")
+
+
 class MemoryConfig(Section):
     """The DRAM system, the same for the host and for near-memory processing."""
 
@@ -106,6 +118,9 @@ class MemoryConfig(Section):
         "simultaneous",
         description="refresh of a channel's ranks: none, together, or spread out; same_bank (DDR5): spread out and "
         "by sets of banks, one of every bank group, while all others are served",
+    )
+    host_traffic: HostTrafficConfig | None = Field(
+        None, description="other reads and writes of the host; none when absent"
     )
     audit: bool = Field(False, description="re-check every issued command against the standard's constraints")
 

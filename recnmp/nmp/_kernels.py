@@ -5,12 +5,18 @@ from typing import NamedTuple
 import numpy as np
 
 from recnmp._accel import helper, jit
-from recnmp.memory._kernels import DONE, DONE_AT, REMAINING, advance
+from recnmp.memory._kernels import ALL, DONE, DONE_AT, LIMIT, NO_SPACE, REMAINING, advance
 
 # clocks of a packet: configuration writes begin, instructions begin, all are received, the sum is ready, the first
 # RD of its results, their last beat on DQ
 HEADER_AT, INSTRUCTIONS_AT, DELIVERED_AT, READY_AT, RESULTS_AT, RETURNED_AT = 0, 1, 2, 3, 4, 5
 CLOCKS = 6
+COMMAND_FREE, DATA_FREE, READING = (
+    0,
+    1,
+    2,
+)  # buses: first clock C/A and DQ are free; DQ came from the DIMMs last
+OUTSTANDING = 64
 VISIBLE, NEWEST = 0, 1  # columns of given: requests handed out, and the buffer taken last
 
 
@@ -24,9 +30,7 @@ class Stream(NamedTuple):
     bank: np.ndarray  # (N,) int32, in the rank
     row: np.ndarray  # (N,) int32
     column: np.ndarray  # (N,) int32
-    filled_by: (
-        np.ndarray
-    )  # (N,) burst whose read brings this one into the RankCache, or -1: it reads DRAM itself
+    filled_by: np.ndarray  # (N,) burst whose read brings it into the RankCache, or -1: it reads DRAM itself
     header_cycles: np.ndarray  # (P,) clocks of the configuration writes' data
     return_cycles: np.ndarray  # (P,) clocks of the results on DQ
 
@@ -37,6 +41,7 @@ class Fixed(NamedTuple):
     window: int  # clocks in which `per_window` units are received
     per_window: int
     buffers: int  # packets a rank can hold
+    burst: int  # clocks of a burst on DQ
     write_latency: int  # WR to its data
     read_latency: int  # RD to its data
     turnaround: int  # idle clocks on DQ between results and a delivery
@@ -44,15 +49,80 @@ class Fixed(NamedTuple):
     after_last_burst: int  # pipeline and adder tree
 
 
-@helper
-def _deliver(work, stream, fixed, given, request, start, p):
-    """Hand the instructions of packet ``p`` to its ranks; return when all are received and the last hit is ready.
+class Traffic(NamedTuple):
+    """What the host reads and writes on the channel besides, M bursts in order of arrival."""
 
-    Requests are appended where their rank's next one belongs; ``request`` (N,) keeps their numbers.
+    rank: np.ndarray  # (M,) int32
+    request: np.ndarray  # (M,) its number among the requests of all ranks
+    write: np.ndarray  # (M,) uint8
+    arrive: np.ndarray  # (M,)
+    passed: np.ndarray  # (M,) clock at which its burst has passed DQ, -1 until then
+    first: np.ndarray  # (1,) all before it have passed
+
+
+@helper
+def _run_ranks_until(rules, controllers, work, logs, given, until):
+    """Run every rank up to clock ``until``; return DONE, or NO_SPACE."""
+    for rank in range(len(given)):
+        controllers.scalar[rank, LIMIT] = until
+        code = advance(rules, controllers, work, logs[rank], rank, given[rank, VISIBLE], ALL)
+        if code == NO_SPACE:
+            return code
+    return DONE
+
+
+@helper
+def _let_host_pass(work, traffic, fixed, bus, until):
+    """Give DQ to the host's bursts that were ready before ``until``, in the order in which they were.
+
+    Only the oldest that are outstanding are looked at, as many as a controller's two queues usually hold.
+    A write is handed to its rank as its data pass; a read is ready when its rank has the data.
     """
-    received, part, hit_at = start, 0, 0
+    while True:
+        best, earliest, seen = -1, until, 0
+        for n in range(traffic.first[0], len(traffic.rank)):
+            if traffic.arrive[n] >= until or seen == OUTSTANDING:
+                break
+            if traffic.passed[n] < 0:
+                seen += 1
+                ready = traffic.arrive[n]
+                if not traffic.write[n]:
+                    ready = work.depart[traffic.request[n]] - fixed.burst
+                    if ready < 0:
+                        continue
+                if ready < earliest:
+                    best, earliest = n, ready
+            elif n == traffic.first[0]:
+                traffic.first[0] = n + 1
+        if best < 0:
+            return
+        write = traffic.write[best]
+        at = max(earliest, bus[DATA_FREE] + (bus[READING] * fixed.turnaround if write else 0))
+        if write:
+            work.arrive[traffic.request[best]] = at
+        bus[DATA_FREE], bus[READING] = at + fixed.burst, 1 - write
+        bus[COMMAND_FREE] = max(bus[COMMAND_FREE], at)
+        traffic.passed[best] = at + fixed.burst
+
+
+@helper
+def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, request, bus, start, p):
+    """Hand the instructions of packet ``p`` to its ranks; return when the last hit is ready, or -1 for NO_SPACE.
+
+    Requests are appended where their rank's next one belongs; ``request`` (N,) keeps their numbers. The host's
+    own bursts pass between windows of instructions. DQ is free when all are received.
+    """
+    received, part, hit_at, looked = start, 0, 0, start
     for j in range(stream.packet_start[p], stream.packet_start[p + 1]):
         rank = stream.rank[j]
+        if len(traffic.rank) and part <= 0 and received >= looked:
+            bus[COMMAND_FREE] = bus[DATA_FREE] = received
+            if _run_ranks_until(rules, controllers, work, logs, given, received) != DONE:
+                return -1
+            _let_host_pass(work, traffic, fixed, bus, received)
+            received = bus[DATA_FREE] + bus[READING] * fixed.turnaround
+            looked = received + fixed.burst
+            bus[READING] = 0
         part += stream.units[j] * fixed.window
         while part > 0:  # received when the window that ends it is over
             part -= fixed.per_window
@@ -73,7 +143,8 @@ def _deliver(work, stream, fixed, given, request, start, p):
                 work.more[i] |= 1 << (n - read - 1)
             request[n] = i
         given[rank, VISIBLE] += read >= 0
-    return received, hit_at
+    bus[COMMAND_FREE], bus[DATA_FREE], bus[READING] = received, received, 0
+    return hit_at
 
 
 @helper
@@ -89,6 +160,19 @@ def _buffer_in_the_way(stream, fixed, held, given, p):
             held[rank, newest] = p
             given[rank, NEWEST] = newest
     return latest
+
+
+@helper
+def _wait_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bus, p):
+    """Let the host's bursts pass until every rank has read what packet ``p`` asks for; return DONE or NO_SPACE."""
+    until = bus[DATA_FREE]
+    for rank in range(len(given)):
+        while work.served[rank, REMAINING, p]:
+            until += fixed.burst
+            if _run_ranks_until(rules, controllers, work, logs, given, until) != DONE:
+                return NO_SPACE
+            _let_host_pass(work, traffic, fixed, bus, until)
+    return DONE
 
 
 @helper
@@ -110,16 +194,18 @@ def _complete(rules, controllers, work, logs, stream, fixed, given, request, p, 
 
 
 @jit
-def run_channel(rules, controllers, work, logs, stream, fixed, held, given, request, clocks):
-    """Execute all packets of a channel, whose buses carry a delivery or results at a time.
+def run_channel(rules, controllers, work, logs, stream, fixed, traffic, held, given, request, clocks):
+    """Execute all packets of a channel, whose buses carry a delivery, results or a burst of the host at a time.
 
     Packets are delivered in order. A packet waits until every rank it uses has a free buffer, that is until
     the packet ``buffers`` before it on that rank has been read back; results are read back in order too.
     ``held`` (R, buffers) starts at -1; ``given`` (R, 2) with the first request of each rank in VISIBLE;
-    ``request`` (N,) and ``clocks`` (P, CLOCKS) may start as they are. Returns DONE, or the engine's code.
+    ``request`` (N,) and ``clocks`` (P + 1, CLOCKS) may start as they are; the last row is the buses' state.
+    Returns DONE, or the engine's code.
     """
-    packets = len(stream.packet_start) - 1
-    command_free, data_free, turnaround = 0, 0, 0
+    packets, mixed = len(stream.packet_start) - 1, len(traffic.rank) > 0
+    bus = clocks[packets]  # a row of its own
+    bus[:] = 0
     returned = 0
     for p in range(packets + 1):
         must = packets - 1
@@ -127,28 +213,47 @@ def run_channel(rules, controllers, work, logs, stream, fixed, held, given, requ
             must = _buffer_in_the_way(stream, fixed, held, given, p)
         while returned <= must:
             delivered, hit_at = clocks[returned, DELIVERED_AT], clocks[returned, READY_AT]
+            if mixed:
+                code = _wait_among_traffic(
+                    rules, controllers, work, logs, fixed, traffic, given, bus, returned
+                )
+                if code != DONE:
+                    return code
             ready = _complete(
                 rules, controllers, work, logs, stream, fixed, given, request, returned, delivered, hit_at
             )
             if ready < 0:
                 return -ready
-            at = max(ready, max(command_free, data_free - fixed.read_latency))
-            command_free = at + stream.return_cycles[returned]
-            data_free = command_free + fixed.read_latency
-            turnaround = fixed.turnaround
+            at = max(ready, max(bus[COMMAND_FREE], bus[DATA_FREE] - fixed.read_latency))
+            if mixed:
+                if _run_ranks_until(rules, controllers, work, logs, given, at) != DONE:
+                    return NO_SPACE
+                _let_host_pass(work, traffic, fixed, bus, at)
+                at = max(at, max(bus[COMMAND_FREE], bus[DATA_FREE] - fixed.read_latency))
+            bus[COMMAND_FREE] = at + stream.return_cycles[returned]
+            bus[DATA_FREE] = bus[COMMAND_FREE] + fixed.read_latency
+            bus[READING] = 1
             clocks[returned, READY_AT], clocks[returned, RESULTS_AT] = ready, at
-            clocks[returned, RETURNED_AT] = data_free
+            clocks[returned, RETURNED_AT] = bus[DATA_FREE]
             returned += 1
         if p == packets:
             break
-        begin = max(command_free, data_free) + turnaround
+        begin = max(bus[COMMAND_FREE], bus[DATA_FREE]) + bus[READING] * fixed.turnaround
         start = begin
         if stream.header_cycles[p]:
             start += fixed.write_latency + stream.header_cycles[p]
-        delivered, hit_at = _deliver(work, stream, fixed, given, request, start, p)
-        clocks[p, HEADER_AT], clocks[p, INSTRUCTIONS_AT], clocks[p, DELIVERED_AT] = begin, start, delivered
+        bus[READING] = 0
+        hit_at = _deliver(
+            rules, controllers, work, logs, stream, fixed, traffic, given, request, bus, start, p
+        )
+        if hit_at < 0:
+            return NO_SPACE
+        clocks[p, HEADER_AT], clocks[p, INSTRUCTIONS_AT], clocks[p, DELIVERED_AT] = (
+            begin,
+            start,
+            bus[DATA_FREE],
+        )
         clocks[p, READY_AT] = hit_at  # until it is known
-        command_free, data_free, turnaround = delivered, delivered, 0
     return DONE
 
 

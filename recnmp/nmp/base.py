@@ -1,8 +1,8 @@
 """What every architecture is given and what it answers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +13,15 @@ from recnmp.library.dram import DramSpec
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
 from recnmp.memory.replay import ControllerOptions
+from recnmp.memory.traffic import HostBursts, Served, host_bursts
 from recnmp.nmp.operations import Operations
 from recnmp.nmp.packet import Packets
+from recnmp.placement.place import make_mapping
 from recnmp.trace.pooling import Pooled
 from recnmp.trace.trace import Trace
 from recnmp.units import BURST_BYTES
+
+Ran = TypeVar("Ran")
 
 
 def need_bursts_of_64_bytes(spec: DramSpec, who: str) -> None:
@@ -65,6 +69,21 @@ class System:
             row_hit_cap=memory.row_hit_cap,
             merge_reads=memory.merge_reads,
         )
+
+    def among_traffic(self, run: Callable[[HostBursts], Ran], end: Callable[[Ran], int], guess: int) -> Ran:
+        """Return what ``run`` answers when the host's other traffic lasts to the ``end`` of it, in clocks.
+
+        ``guess`` is where that may be; when it is later, the run is repeated among longer traffic.
+        """
+        traffic, horizon = self.memory.host_traffic, guess
+        if traffic is None:
+            return run(Served.none().bursts)
+        mapping = make_mapping(self.memory, self.spec)
+        while True:
+            ran = run(host_bursts(traffic, self.spec, mapping, horizon))
+            if end(ran) <= horizon:
+                return ran
+            horizon = 2 * end(ran)
 
     def rank_controller(self, window: int) -> ControllerOptions:
         """Return the options of the controller of one rank unit, which holds ``window`` instructions."""

@@ -4,7 +4,7 @@ Deliveries and results share the channel and never overlap; ranks run on their o
 Every packet is delivered in order, and its results are read back in order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,9 @@ from recnmp.memory import _kernels as memory_kernel
 from recnmp.memory.commands import Commands
 from recnmp.memory.idle import refresh_idle_ranks
 from recnmp.memory.replay import Timeline, make_controllers, make_rules, timeline
+from recnmp.memory.traffic import HostBursts, Served
 from recnmp.nmp import _kernels as kernel
-from recnmp.nmp.base import System
+from recnmp.nmp.base import System, sorted_by
 from recnmp.nmp.instructions import Instructions
 
 
@@ -37,6 +38,7 @@ class Channel:
         clocks: clocks of each packet, shape (P, 6), columns ``HEADER_AT`` to ``RETURNED_AT`` of the kernels.
         return_cycles: clocks of each packet's results on DQ, shape (P,).
         hits, reads: bursts that the RankCaches answered, and those that DRAM was asked for.
+        others: what became of the host's own bursts.
     """
 
     timeline: Timeline
@@ -44,6 +46,7 @@ class Channel:
     return_cycles: NDArray[np.int64]
     hits: int
     reads: int
+    others: Served
 
     @property
     def cycles(self) -> int:
@@ -57,14 +60,62 @@ class Channel:
         return {"delivery": int(of_packet.sum()), "return": int(self.return_cycles.sum())}
 
 
-def run_channel(sent: Instructions, system: System, units: Units) -> Channel:
-    """Deliver a channel's packets, let its ranks execute them, read the results back."""
-    spec, ranks = system.spec, system.ranks_per_channel
+def run_channel(sent: Instructions, system: System, units: Units, others: HostBursts) -> Channel:
+    """Deliver a channel's packets, let its ranks execute them, read the results back.
+
+    ``others`` are bursts of the host on this channel besides, in order of arrival.
+    """
+    ranks = system.ranks_per_channel
     controller = system.rank_controller(units.reorder_window)
-    rules = make_rules(spec, controller, has_writes=False)
-    cycles = spec.cycles
-    return_cycles = sent.returned_bursts * cycles["nBL"] + sent.dimms * cycles.get("nRTRS", 0)
-    stream = kernel.Stream(
+    rules = make_rules(system.spec, controller, has_writes=bool(others.write.any()))
+    stream = _stream(sent, system, units)
+    per_rank = sent.reads_per_rank(ranks)
+    start = np.concatenate([[0], np.cumsum(per_rank)])
+    by_rank, other_start = sorted_by(others.rank, ranks)
+    most = int((per_rank + np.diff(other_start)).max(initial=0))
+    room = 4 * most + 4096 if system.memory.audit else 0
+    while True:
+        controllers = make_controllers(rules, controller.refresh, start, turns=ranks)
+        controllers.scalar[:, [memory_kernel.SIDE, memory_kernel.SIDE_END]] = start[-1] + np.stack(
+            [other_start[:-1], other_start[1:]], axis=1
+        )
+        work = _make_work(int(start[-1]), sent.packets, ranks, others, by_rank)
+        request = np.empty_like(by_rank)
+        request[by_rank] = start[-1] + np.arange(len(others))
+        traffic = kernel.Traffic(
+            others.rank, request, others.write, others.arrive, np.full(len(others), -1), np.zeros(1, np.int64)
+        )
+        logs = np.zeros((ranks, room, 6), np.int64)
+        clocks = np.zeros((sent.packets + 1, kernel.CLOCKS), np.int64)
+        held = np.full((ranks, units.fixed.buffers), -1, np.int64)
+        given = np.zeros((ranks, 2), np.int64)
+        given[:, kernel.VISIBLE] = start[:-1]
+        number = np.empty(sent.bursts, np.int64)
+        code = kernel.run_channel(
+            rules, controllers, work, logs, stream, units.fixed, traffic, held, given, number, clocks
+        )
+        if code != memory_kernel.NO_SPACE:
+            break
+        room *= 2
+    if code != memory_kernel.DONE:
+        raise RecnmpError("a rank unit stopped before its last request; please report this configuration")
+    commands = tuple(
+        Commands.of_log(logs[u, : controllers.scalar[u, memory_kernel.LOGGED]], system.spec)
+        for u in range(ranks if room else 0)
+    )
+    clocks = clocks[:-1]
+    end = int(clocks[:, kernel.RETURNED_AT].max(initial=0))
+    refresh_idle_ranks(controllers, rules, end)
+    hits = int(np.count_nonzero(sent.filled_by >= 0))
+    done = timeline(controllers, work, commands, end)
+    of_sls = replace(done, accepted=done.accepted[: start[-1]], depart=done.depart[: start[-1]])
+    served = Served(others, traffic.passed)
+    return Channel(of_sls, clocks, stream.return_cycles, hits, sent.bursts - hits, served)
+
+
+def _stream(sent: Instructions, system: System, units: Units) -> kernel.Stream:
+    cycles = system.spec.cycles
+    return kernel.Stream(
         sent.packet_start,
         sent.rank,
         sent.units,
@@ -74,52 +125,38 @@ def run_channel(sent: Instructions, system: System, units: Units) -> Channel:
         sent.column,
         sent.filled_by,
         sent.dimms * units.header_bursts_per_dimm * cycles["nBL"],
-        return_cycles,
+        sent.returned_bursts * cycles["nBL"] + sent.dimms * cycles.get("nRTRS", 0),
     )
-    per_rank = sent.reads_per_rank(ranks)
-    start = np.concatenate([[0], np.cumsum(per_rank)])
-    room = 4 * int(per_rank.max(initial=0)) + 4096 if system.memory.audit else 0
-    while True:
-        controllers = make_controllers(rules, controller.refresh, start, turns=ranks)
-        work = _empty_work(int(start[-1]), ranks, sent.packets)
-        logs = np.zeros((ranks, room, 6), np.int64)
-        clocks = np.zeros((sent.packets, kernel.CLOCKS), np.int64)
-        held = np.full((ranks, units.fixed.buffers), -1, np.int64)
-        given = np.zeros((ranks, 2), np.int64)
-        given[:, kernel.VISIBLE] = start[:-1]
-        request = np.empty(sent.bursts, np.int64)
-        code = kernel.run_channel(
-            rules, controllers, work, logs, stream, units.fixed, held, given, request, clocks
-        )
-        if code != memory_kernel.NO_SPACE:
-            break
-        room *= 2
-    if code != memory_kernel.DONE:
-        raise RecnmpError("a rank unit stopped before its last request; please report this configuration")
-    commands = tuple(
-        Commands.of_log(logs[u, : controllers.scalar[u, memory_kernel.LOGGED]], spec)
-        for u in range(ranks if room else 0)
-    )
-    end = int(clocks[:, kernel.RETURNED_AT].max(initial=0))
-    refresh_idle_ranks(controllers, rules, end)
-    hits = int(np.count_nonzero(sent.filled_by >= 0))
-    done = timeline(controllers, work, commands, end)
-    return Channel(done, clocks, return_cycles, hits, sent.bursts - hits)
 
 
-def _empty_work(requests: int, ranks: int, packets: int) -> memory_kernel.Work:
-    """Return room for requests that delivery fills in."""
-    wide, narrow = np.empty((3, requests), np.int64), np.empty((4, requests), np.int32)
-    wide[2] = -1
+def _make_work(
+    reads: int, packets: int, ranks: int, others: HostBursts, by_rank: NDArray[np.int64]
+) -> memory_kernel.Work:
+    """Return room for ``reads`` instructions that delivery fills in, and behind it the host's bursts by rank."""
+    requests = reads + len(others)
+    arrive, accepted, depart = np.empty((3, requests), np.int64)
+    lane, row, column, group = np.empty((4, requests), np.int32)
+    write, more = np.zeros((2, requests), np.uint8)
+    depart[:] = -1
+    theirs = slice(reads, None)
+    write[theirs] = others.write[by_rank]
+    # a write gets there with its data, over DQ
+    arrive[theirs] = np.where(write[theirs], memory_kernel.NEVER, others.arrive[by_rank])
+    lane[theirs], row[theirs], column[theirs] = (
+        others.bank[by_rank],
+        others.row[by_rank],
+        others.column[by_rank],
+    )
+    group[theirs] = packets
     return memory_kernel.Work(
-        wide[0],
-        narrow[0],
-        narrow[1],
-        narrow[2],
-        np.zeros(requests, np.uint8),
-        np.empty(requests, np.uint8),
-        narrow[3],
-        wide[1],
-        wide[2],
-        np.zeros((ranks, 2, packets), np.int64),
+        arrive,
+        lane,
+        row,
+        column,
+        write,
+        more,
+        group,
+        accepted,
+        depart,
+        np.zeros((ranks, 2, packets + 1), np.int64),
     )

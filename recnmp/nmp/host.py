@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from recnmp.cache.filter import cache_hits
+from recnmp.memory.beside import replay_beside
 from recnmp.memory.replay import Timeline, replay
 from recnmp.memory.requests import Requests
+from recnmp.memory.traffic import HostBursts, Served
 from recnmp.nmp.base import SlsRun, System, load_imbalance, sorted_by
 from recnmp.nmp.operations import Operations
 from recnmp.nmp.scheduling import arrival_order
@@ -55,12 +57,17 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     )
     begin = placed.first[:-1]
     rank = placed.channel[begin] * ranks + placed.rank[begin]
-    timeline = replay(requests, spec, system.controller(ranks, memory.read_queue), record=memory.audit)
+    timeline, others = system.among_traffic(
+        lambda bursts: _replay(requests, bursts, system),
+        lambda run: run[0].cycles,
+        guess=len(requests) * spec.cycles["nBL"],
+    )
     return SlsRun(
         ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
         operations=_operations(trace, timeline, system),
         memory=timeline.statistics(spec, memory.channels)
         | {"merged": timeline.counts["merged"]}
+        | others.figures(timeline.cycles, spec)
         | {"rank_load_imbalance": load_imbalance(rank, memory.channels * ranks)}
         | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
@@ -87,3 +94,11 @@ def _arrival(trace: Trace, placed: PlacedLookups, system: System) -> NDArray[np.
     position[order] = np.arange(len(order))
     bag = trace.bag - np.uint32(trace.calls.first_bag[0])
     return np.argsort(position[bag][placed.lookup], kind="stable")
+
+
+def _replay(requests: Requests, others: HostBursts, system: System) -> tuple[Timeline, Served]:
+    spec, audited = system.spec, system.memory.audit
+    controller = system.controller(system.ranks_per_channel, system.memory.read_queue)
+    if len(others):
+        return replay_beside(requests, others, spec, controller, record=audited)
+    return replay(requests, spec, controller, record=audited), Served.none()

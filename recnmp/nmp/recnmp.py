@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
+from recnmp.memory.traffic import HostBursts, Served
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes
 from recnmp.nmp.channel import Channel, Units, run_channel
@@ -121,8 +122,12 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     order = _order(trace, first_bag, system, options)
     sent = send(trace, placed, system, bag_packet, order, cacheable)
     packets = _packets(trace, placed, system, sent, first_bag)
-    channels = run_channels(trace, sent, placed, system, options)
-    cycles = max(channel.cycles for channel in channels)
+    channels = system.among_traffic(
+        lambda bursts: run_channels(trace, sent, placed, system, options, bursts),
+        _end,
+        guess=trace.lookups * system.spec.cycles["nBL"],
+    )
+    cycles = _end(channels)
     adds, last_adds = _host_adds(sent)
     host_add_ns = adds * options.host_add_ns_per_burst
     profile_ns = trace.lookups * options.profile_ns_per_lookup / options.profile_threads if profile else 0.0
@@ -193,19 +198,29 @@ def _order(trace: Trace, first_bag: NDArray[np.int64], system: System, options: 
 
 
 def run_channels(
-    trace: Trace, sent: Sent, placed: PlacedLookups, system: System, options: Options
+    trace: Trace,
+    sent: Sent,
+    placed: PlacedLookups,
+    system: System,
+    options: Options,
+    others: HostBursts | None = None,
 ) -> list[Channel]:
-    """Run the channels side by side, each in a thread of its own."""
+    """Run the channels side by side, each in a thread of its own, the host's ``others`` besides."""
+    others = others or Served.none().bursts
     units, compressed = _units(options, system, trace), options.delivery == "compressed"
 
     def run_one(channel: int) -> Channel:
         instructions = instructions_of(channel, sent, placed, system, as_ddr_commands=not compressed)
-        return run_channel(instructions, system, units)
+        return run_channel(instructions, system, units, others.of_channel(channel))
 
     if system.memory.channels == 1:
         return [run_one(0)]
     with ThreadPoolExecutor(system.memory.channels) as pool:
         return list(pool.map(run_one, range(system.memory.channels)))
+
+
+def _end(channels: list[Channel]) -> int:
+    return max(channel.cycles for channel in channels)
 
 
 def _units(options: Options, system: System, trace: Trace) -> Units:
@@ -219,6 +234,7 @@ def _units(options: Options, system: System, trace: Trace) -> Units:
         window=cycles["nBL"] if compressed else 1,
         per_window=options.instructions_per_burst if compressed else 1,
         buffers=options.packets_in_flight,
+        burst=cycles["nBL"],
         write_latency=cycles["nCWL"],
         read_latency=cycles["nCL"],
         turnaround=options.turnaround_cycles,
@@ -305,4 +321,5 @@ def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[st
         "requests": sum(channel.reads for channel in channels),
         "read_latency_avg_cycles": latency / instructions if instructions else 0.0,
         "merged": totals["merged"],
+        **Served.joined([channel.others for channel in channels]).figures(cycles, system.spec),
     }

@@ -48,6 +48,7 @@ from recnmp.units import BURST_BYTES, cycles_to_ns
 
 PLUGIN = True
 USES_RANK_CACHE = False
+SHARES_MEMORY = False
 
 
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
