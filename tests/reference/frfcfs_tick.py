@@ -3,7 +3,7 @@
 Written to be read beside the rules of Ramulator 2.1's ``GenericDDR`` controller (CMU-SAFARI/ramulator2,
 commit c5b1c3a), whose command traces it reproduces. It knows no shortcut: every cycle asks every waiting
 request what it needs next. Closed pages, the row-hit cap, the merging of reads, the holding of places until the
-column command and same-bank refresh are rules of our own.
+column command, same-bank refresh and requests of several bursts are rules of our own.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from reference.dram_ranks import Bank, Command, Device
 
 
 class Request(NamedTuple):
-    """What the front end asks for: one burst, not before cycle ``arrive``."""
+    """What the front end asks for: bursts of one row, not before cycle ``arrive``."""
 
     arrive: int
     is_write: int
@@ -27,11 +27,16 @@ class Request(NamedTuple):
     bank: int
     row: int
     column: int
+    more: tuple[int, ...] = ()  # columns to read after that one, in this order
 
 
 @dataclass
 class TickResult:
-    """Commands in issue order; per request the cycles of acceptance and of the last data beat (write: -1)."""
+    """Commands in issue order; per request the cycles of acceptance and of the last data beat (write: -1).
+
+    A request's first command says what it met: its row, a closed bank or another row. A hit is also every column
+    command of a request after its first.
+    """
 
     commands: list[Command]
     arrive: list[int]
@@ -57,8 +62,10 @@ class Waiting:
     number: int
     request: Request
     bank: Bank
+    columns: list[int]  # not read or written yet
     touched: bool = False
-    followers: list[int] = field(default_factory=list)  # reads of the same burst that end with this one
+    started: bool = False  # its first column command was issued
+    followers: list[int] = field(default_factory=list)  # reads of the same bursts that end with this one
 
     def next_command(self) -> str:
         """Open the row, use it, or close the other row that is open."""
@@ -72,7 +79,7 @@ class Waiting:
 class Rules(NamedTuple):
     """What a controller may do beyond its policy.
 
-    With ``hold_slots`` a request whose row was opened for it keeps its place in the queue until its RD or WR.
+    With ``hold_slots`` a request whose row was opened for it keeps its place in the queue until its last RD or WR.
     """
 
     page_policy: str = "open"
@@ -114,7 +121,7 @@ class Controller:
         self.result = TickResult(device.commands, [], [])
 
     def accept(self, request: Request, cycle: int) -> bool:
-        """Take the request if there is room; what a waiting request of the same burst answers needs none."""
+        """Take the request if there is room; what a waiting request of the same bursts answers needs none."""
         number = len(self.result.arrive)
         depart = -1
         if self.is_queued_write(request) and (request.is_write or self.rules.forward_writes):
@@ -132,13 +139,13 @@ class Controller:
             if len(queue) + self.held_places(request.is_write) >= room:
                 return False
             bank = self.device.ranks[request.rank].banks[request.bank_group, request.bank]
-            queue.append(Waiting(number, request, bank))
+            queue.append(Waiting(number, request, bank, [request.column, *request.more]))
         self.result.arrive.append(cycle)
         self.result.depart.append(depart)
         return True
 
     def held_places(self, is_write: int) -> int:
-        """Places of a queue that requests keep while their opened rows are not used yet."""
+        """Places of a queue that requests keep while their opened rows are still to be used for them."""
         if not self.rules.hold_slots:
             return 0
         return sum(waiting.request.is_write == is_write for waiting in self.active)
@@ -148,9 +155,10 @@ class Controller:
         return any(write.request[2:] == request[2:] for write in self.writes)
 
     def unread(self, request: Request) -> Waiting | None:
-        """The read of the same burst whose RD was not issued yet."""
+        """The read of exactly the same bursts of which no RD was issued yet."""
         for waiting in self.reads + self.active:
-            if not waiting.request.is_write and waiting.request[2:] == request[2:]:
+            same = not waiting.request.is_write and waiting.request[2:] == request[2:]
+            if same and not waiting.started:
                 return waiting
         return None
 
@@ -307,33 +315,39 @@ class Controller:
         )
 
     def issue(self, waiting: Waiting, name: str, cycle: int, queue: list[Waiting]) -> None:
-        """Issue for a request; ACT makes it active, RD and WR end it."""
-        where = waiting.request
+        """Issue for a request; ACT makes it active, its last RD or WR ends it."""
+        where, is_column = waiting.request, name in ("RD", "WR")
         if not waiting.touched:
             waiting.touched = True
             self.result.row_conflicts += name == "PRE"
             self.result.row_misses += name == "ACT"
-            self.result.row_hits += name in ("RD", "WR")
+            self.result.row_hits += is_column
+        self.result.row_hits += is_column and waiting.started
         row = -1 if name == "PRE" else where.row
-        column = where.column if name in ("RD", "WR") else -1
+        column = waiting.columns.pop(0) if is_column else -1
         self.device.issue(
             Command(cycle, name, where.rank, where.bank_group, where.bank, row, column, waiting.number)
         )
-        if name == "PRE":
-            return
+        if is_column:
+            self.end_burst(waiting, name, cycle)
+        if name == "PRE" or (is_column and waiting.columns):
+            return  # it keeps its place and its age
         queue.remove(waiting)
         if name == "ACT":
             self.active.append(waiting)
             waiting.bank.active = waiting
         elif waiting.bank.active is waiting:
             waiting.bank.active = None
-        if name in ("RD", "WR"):
-            timing = self.device.spec.cycles
-            end = cycle + timing["nCL" if name == "RD" else "nCWL"] + timing["nBL"]
-            self.result.cycles_drain = max(self.result.cycles_drain, end)
-            if name == "RD":
-                for number in (waiting.number, *waiting.followers):
-                    self.result.depart[number] = end
+
+    def end_burst(self, waiting: Waiting, name: str, cycle: int) -> None:
+        """Reads return with the last data beat of the last burst."""
+        waiting.started = True
+        timing = self.device.spec.cycles
+        end = cycle + timing["nCL" if name == "RD" else "nCWL"] + timing["nBL"]
+        self.result.cycles_drain = max(self.result.cycles_drain, end)
+        if name == "RD" and not waiting.columns:
+            for number in (waiting.number, *waiting.followers):
+                self.result.depart[number] = end
 
 
 def run(
@@ -349,12 +363,12 @@ def run(
 ) -> TickResult:
     """Replay ``requests`` on one channel until every read returned and every write was issued.
 
-    A request is (arrive, is_write, rank, bank_group, bank, row, column). Strictly in order, at most one is
-    accepted per cycle, not before its arrive cycle and only if its queue has room; its first command comes at
-    the earliest one cycle later. ``rules`` are fields of ``Rules``.
+    A request is (arrive, is_write, rank, bank_group, bank, row, column, further columns of a read if any).
+    Strictly in order, at most one is accepted per cycle, not before its arrive cycle and only if its queue has
+    room; its first command comes at the earliest one cycle later. ``rules`` are fields of ``Rules``.
     """
     controller = Controller(Device(spec, ranks), policy, refresh, read_queue, write_queue, Rules(**rules))
-    todo = [Request(*map(int, request)) for request in requests]
+    todo = [Request(*map(int, request[:7]), tuple(map(int, request[7:]))) for request in requests]
     accepted, cycle = 0, 0
     while True:
         if accepted < len(todo):

@@ -20,7 +20,7 @@ def gather(
     bursts=1,
     ranks=(1, 1),
     ways=None,
-    dtype="fp32",
+    dtypes=("fp32",),
     weights=None,
     order=None,
     locality=None,
@@ -32,7 +32,7 @@ def gather(
     trace = trace_of(
         [(64, dim) for dim in dims],
         [(n % len(dims), [[0] * len(bag)]) for n, bag in enumerate(bags)],
-        dtypes=(dtype,),
+        dtypes=dtypes,
         weights=weights,
     )
     at = np.repeat(np.arange(len(places)), each)
@@ -59,6 +59,11 @@ def other_rows(n, banks=16):
 
 def names(channel, rank=0):
     return [command.name for command in channel.commands[rank]]
+
+
+def reads_of(channel, rank=0):
+    """Request and column of every RD, in the order of issue."""
+    return [(command.request, command.column) for command in channel.commands[rank] if command.name == "RD"]
 
 
 def cycles_of(channel, name, rank=0):

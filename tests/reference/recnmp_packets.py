@@ -36,7 +36,7 @@ class Burst:
     request: Request
     line: int  # in its rank
     decoded: int = -1  # clock at which the cache answers, or DRAM is asked
-    accepted: int = -1  # request number in the rank's DRAM controller
+    accepted: int = -1  # number of its instruction's request in the rank's DRAM controller
     source: "Burst | None" = None  # of a hit: the burst whose read fetched its line
 
 

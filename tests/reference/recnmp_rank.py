@@ -1,6 +1,7 @@
 """One rank of RecNMP's slow twin: it decodes its instructions as they come, asks its cache, and reads the rest.
 
-Its DRAM controller knows one rank only, and is offered the bursts that the cache lacks, one a clock.
+Its DRAM controller knows one rank only, and is offered one instruction a clock: a request for all those bursts of
+its vector that the cache lacks.
 """
 
 from collections import OrderedDict, deque
@@ -30,7 +31,7 @@ class Cache:
 class RankUnit(Controller):
     """One rank: instructions on their way to it, its cache, and its own DRAM controller."""
 
-    def __init__(self, system, settings, window: int, rank: int) -> None:
+    def __init__(self, system, settings, rank: int) -> None:
         memory, cache = system.memory, system.cache.rank
         rules = Rules(
             page_policy=memory.page_policy,
@@ -38,11 +39,12 @@ class RankUnit(Controller):
             merge_reads=memory.merge_reads,
             hold_slots=True,
         )
-        super().__init__(Device(system.spec, 1), memory.policy, memory.refresh, window, 1, rules)
+        device, window = Device(system.spec, 1), settings.reorder_window
+        super().__init__(device, memory.policy, memory.refresh, window, 1, rules)
         self.cache = Cache(cache.size_bytes // 64 // cache.ways, cache.ways) if cache else None
         self.decoding = settings.rank_cache_cycles if cache else 0
         self.coming: deque[tuple[int, Instruction]] = deque()
-        self.missing: deque[Burst] = deque()
+        self.missing: deque[list[Burst]] = deque()  # of each instruction that needs DRAM
         self.held: list[Packet] = []  # packets it was sent, in order
         self.place = rank, system.ranks_per_channel
 
@@ -62,19 +64,24 @@ class RankUnit(Controller):
                 burst.decoded = clock + self.decoding
                 if self.cache and instruction.may_cache:
                     burst.source = self.cache.look_up(burst)
-                if burst.source is None:
-                    self.missing.append(burst)
+            if missing := [burst for burst in instruction.bursts if burst.source is None]:
+                self.missing.append(missing)
 
     def offer(self, clock: int) -> None:
-        """Ask the controller for the oldest missing burst, at most one a clock."""
-        if self.missing and self.missing[0].decoded <= clock:
-            burst = self.missing[0]
-            if self.accept(burst.request, clock):
+        """Ask the controller for what the oldest instruction lacks, at most one instruction a clock."""
+        if self.missing and self.missing[0][0].decoded <= clock:
+            bursts = self.missing[0]
+            more = tuple(burst.request.column for burst in bursts[1:])
+            if self.accept(bursts[0].request._replace(more=more), clock):
                 self.missing.popleft()
-                burst.accepted = len(self.result.arrive) - 1
+                for burst in bursts:
+                    burst.accepted = len(self.result.arrive) - 1
 
     def ready(self, burst: Burst) -> int | None:
-        """Clock at which the adder has the burst; None while it waits for a RD."""
+        """Clock at which the adder has the burst; None while its request waits for a RD.
+
+        The adder gets what one request reads all at once, and so do hits on a line of it.
+        """
         if burst.source is not None:
             fetched = self.ready(burst.source)
             return None if fetched is None else max(burst.decoded, fetched)

@@ -23,10 +23,13 @@ class ChannelResult:
         finish: clock at which the last result has left DQ; 0 without packets.
         delivery: clocks of headers and instructions, from header to last instruction.
         returning: clocks of results on DQ, with what each DIMM costs.
-        commands, accepted, depart: of every rank; when its requests were accepted and their last beats came.
+        commands: of every rank, with the number of the request that each is for.
+        accepted, depart: of every rank; when each request (an instruction's missing bursts) was accepted, and its
+            last beat came.
         outcomes: row hits, misses and conflicts of every rank.
         merged: requests of every rank that a waiting one answered.
-        hits, reads: bursts that the cache and DRAM answered, by number in the placement, and when.
+        hits, reads: bursts that the cache and DRAM answered, by number in the placement, and when; one that
+            DRAM answered with the last beat of its request.
     """
 
     packets: list[Packet]
@@ -45,14 +48,15 @@ class ChannelResult:
 class Channel:
     """Two buses, packets in order, and ranks."""
 
-    def __init__(self, packets: list[Packet], system, settings, window: int, multiplies: bool) -> None:
+    def __init__(self, packets: list[Packet], system, settings, weighted: bool, quantised: bool) -> None:
         self.packets, self.settings, self.cycles = packets, settings, system.spec.cycles
-        self.ranks = [RankUnit(system, settings, window, rank) for rank in range(system.ranks_per_channel)]
+        self.ranks = [RankUnit(system, settings, rank) for rank in range(system.ranks_per_channel)]
         self.host = HostView()
         self.after_last_burst = (
             settings.pipeline_cycles
-            + (settings.multiplier_cycles if multiplies else 0)
+            + settings.multiplier_cycles * (weighted + quantised)  # by the weight; by the entry's scale
             + settings.adder_cycles * (1 + ceil(log2(system.memory.ranks_per_dimm)))
+            + settings.adder_cycles * quantised  # the entry's bias
         )
         self.sent, self.returned = 0, 0
         self.ca_free_at, self.dq_free_at, self.dq_had_results = 0, 0, False
@@ -163,8 +167,6 @@ def run(
 ) -> list[ChannelResult]:
     """Run every channel of ``system`` (spec, memory and cache); arguments as for ``packets_of``."""
     packets = packets_of(trace, placed, system, settings, order, locality)
-    longest = max((int(n) for n in placed.first[1:] - placed.first[:-1]), default=1)
-    window = settings.reorder_window * longest
     quantised = any(trace.tables[table].dtype == "int8_rowwise" for table in trace.calls.table)
-    multiplies = trace.weight is not None or quantised
-    return [Channel(packets[c], system, settings, window, multiplies).run() for c in sorted(packets)]
+    weighted = trace.weight is not None
+    return [Channel(packets[c], system, settings, weighted, quantised).run() for c in sorted(packets)]

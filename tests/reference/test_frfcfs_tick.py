@@ -76,6 +76,76 @@ def test_a_merged_read_needs_no_place_even_where_places_are_held():
     assert result.arrive == [0, 10, 17]
 
 
+def test_a_request_of_several_bursts_reads_them_in_turn_and_ends_with_the_last():
+    result = run(SPEC, 1, [(0, 0, 0, 1, 2, 3, 4, 5, 9, 6)])
+    assert [(c.cycle, c.name, c.column, c.request) for c in result.commands] == [
+        (1, "ACT", -1, 0),
+        (17, "RD", 4, 0),
+        (23, "RD", 5, 0),
+        (29, "RD", 9, 0),
+        (35, "RD", 6, 0),
+    ]
+    assert (result.arrive, result.depart, result.cycles_drain) == ([0], [55], 55)
+    assert (result.row_hits, result.row_misses, result.row_conflicts) == (3, 1, 0)
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_request_of_several_bursts_keeps_its_place_until_its_last_one(opened):
+    # Its row was opened for it, or for a request before it.
+    before = [(0, 0, 0, 0, 0, 1, 0)] * opened
+    requests = [*before, (100, 0, 0, 0, 0, 1, 0, 1, 2), (100, 0, 0, 1, 0, 1, 0)]
+    result = run(SPEC, 1, requests, read_queue=1, hold_slots=True)
+    assert cycles_of(result, "RD")[-4:-1] == ([101, 107, 113] if opened else [117, 123, 129])
+    assert result.arrive[-1] == cycles_of(result, "RD")[-2]
+
+
+def test_a_read_of_another_bank_group_comes_between_bursts_of_an_older_request():
+    result = run(SPEC, 1, [(0, 0, 0, 0, 0, 1, 0, 1, 2), (0, 0, 0, 1, 0, 1, 7)])
+    reads = [(c.cycle, c.request, c.column) for c in result.commands if c.name == "RD"]
+    # The second row is opened at 5, so nRCD ends at 21; nCCD_S moves the next burst from 23 to 25.
+    assert reads == [(17, 0, 0), (21, 1, 7), (25, 0, 1), (31, 0, 2)]
+    assert result.depart == [51, 41]
+
+
+def test_every_burst_of_a_request_counts_for_the_cap_and_one_for_the_row_it_met():
+    # At the cap the hit lets the older request for row 2 pass, and has its row opened again for the rest.
+    hit = (0, 0, 0, 0, 0, 1, 4, 5, 6, 7, 8)
+    requests = [(0, 0, 0, 0, 0, 1, 0), (0, 0, 0, 0, 0, 2, 0), hit]
+    result = run(SPEC, 1, requests, row_hit_cap=3)
+    assert [(c.name, c.request) for c in result.commands] == [
+        ("ACT", 0), ("RD", 0), ("RD", 2), ("RD", 2), ("PRE", 1), ("ACT", 1), ("RD", 1),
+        ("PRE", 2), ("ACT", 2), ("RD", 2), ("RD", 2), ("RD", 2),
+    ]  # fmt: skip
+    assert (result.row_hits, result.row_misses, result.row_conflicts) == (5, 1, 1)
+
+
+def test_a_row_opened_for_several_bursts_stays_open_for_all_of_them():
+    # A younger request for another row of the bank waits, though the cap is reached and nRAS ends at 40.
+    requests = [(0, 0, 0, 0, 0, 1, *range(9)), (0, 0, 0, 0, 0, 2, 0)]
+    result = run(SPEC, 1, requests, row_hit_cap=1)
+    assert names(result) == ["ACT", *["RD"] * 9, "PRE", "ACT", "RD"]
+    assert cycles_of(result, "RD")[8] == 17 + 8 * 6
+
+
+def test_a_refresh_waits_for_bursts_whose_row_was_opened_for_them_but_not_for_a_queued_hit():
+    due = SPEC.cycles["nREFI"]
+    opened = run(SPEC, 1, [(due - 20, 0, 0, 0, 0, 1, *range(4))])
+    hit = run(SPEC, 1, [(9000, 0, 0, 0, 0, 1, 0), (due - 11, 0, 0, 0, 0, 1, *range(4))])
+    assert names(opened) == ["ACT", *["RD"] * 4, "PREA"]
+    assert sum(cycle > due for cycle in cycles_of(opened, "RD")) == 3
+    assert names(hit) == ["ACT", "RD", "RD", "RD", "PREA", "REF", "ACT", "RD", "RD"]
+    assert (hit.row_hits, hit.row_misses, hit.row_conflicts) == (4, 1, 0)
+
+
+def test_reads_of_several_bursts_are_merged_with_the_very_same_before_their_first_rd():
+    same = (0, 0, 0, 0, 1, 3, 4, 5)
+    requests = [(0, *same), (10, *same), (11, *same[:-1]), (18, *same)]
+    result = run(SPEC, 1, requests, merge_reads=True)
+    # RD of the first at 17, 23 and 29; then two bursts of the third, and all of the last.
+    assert (result.merged, Counter(names(result))["RD"]) == (1, 3 + 2 + 3)
+    assert result.depart == [49, 49, 61, 79]
+
+
 def test_a_full_queue_stops_all_requests_behind_it():
     requests = [(0, 0, 0, 0, 0, row, 0) for row in range(4)] + [(0, 1, 0, 1, 0, 0, 0)]
     result = run(SPEC, 1, requests, read_queue=1)

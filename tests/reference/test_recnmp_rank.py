@@ -7,7 +7,7 @@ import pytest
 from builders import spec_with, system_of, trace_of
 
 from recnmp.placement.place import PlacedLookups
-from reference.recnmp_by_hand import ADDED, READ, N, cycles_of, gather, names, other_rows
+from reference.recnmp_by_hand import ADDED, READ, N, cycles_of, gather, names, other_rows, reads_of
 from reference.recnmp_packets import Settings
 from reference.recnmp_tick import run
 
@@ -20,10 +20,19 @@ def test_the_dimm_adds_over_its_ranks_in_a_tree(ranks_per_dimm, adders):
 
 @pytest.mark.parametrize("dtype", ["fp32", "int8_rowwise"])
 @pytest.mark.parametrize("weights", [None, np.random.default_rng(0)])
-def test_weights_and_scales_take_the_multiplier(dtype, weights):
-    (packet,) = gather([[(0, 0, 5, 3)]], dtype=dtype, weights=weights, multiplier_cycles=9).packets
-    multiplies = weights is not None or dtype != "fp32"
-    assert packet.ready_at == packet.delivered_at + READ + ADDED + 9 * multiplies
+def test_weights_take_the_multiplier_and_8_bit_entries_take_it_again_and_an_adder(dtype, weights):
+    (packet,) = gather([[(0, 0, 5, 3)]], dtypes=(dtype,), weights=weights, multiplier_cycles=9).packets
+    multiplied = 9 * (weights is not None)
+    dequantised = (9 + 3) * (dtype != "fp32")
+    assert packet.ready_at == packet.delivered_at + READ + ADDED + multiplied + dequantised
+
+
+def test_a_call_of_an_8_bit_table_delays_every_packet_and_an_unused_table_none():
+    dtypes = ("fp32", "int8_rowwise")
+    both = gather([[(0, 0, 5, 3)], [(0, 1, 5, 3)]], dims=(16, 16), dtypes=dtypes, packets_in_flight=1)
+    one = gather([[(0, 0, 5, 3)]], dims=(16, 16), dtypes=dtypes)
+    assert [p.ready_at - p.delivered_at - READ - ADDED for p in both.packets] == [4 + 3] * 2
+    assert [p.ready_at - p.delivered_at - READ - ADDED for p in one.packets] == [0]
 
 
 @pytest.mark.parametrize("ways", [None, 4])
@@ -34,6 +43,44 @@ def test_a_vector_of_four_bursts_streams_from_its_row(ways):
     decoding = 6 if ways else 0
     assert packet.ready_at == packet.delivered_at + decoding + READ + 3 * N["nCCD_L"] + ADDED
     assert packet.returned_at - packet.results_at == N["nCL"] + 4 * N["nBL"] + N["nRTRS"]
+    # One request, whose bursts are all there with its last one.
+    assert [command.column for command in channel.commands[0]] == [-1, 8, 9, 10, 11]
+    assert {command.request for command in channel.commands[0]} == {0}
+    assert channel.outcomes == [(3, 1, 0)]
+    assert channel.depart == [[packet.ready_at - ADDED]]
+    assert channel.reads == dict.fromkeys(range(4), packet.ready_at - ADDED)
+
+
+@pytest.mark.parametrize("bursts", [1, 4])
+def test_two_instructions_come_a_clock_and_one_is_accepted(bursts):
+    bag = other_rows(8)
+    channel = gather([bag], dims=(16 * bursts,), bursts=bursts, header_bursts_per_dimm=0)
+    assert channel.packets[0].delivered_at == 4
+    assert channel.accepted == [list(range(1, 9))]
+
+
+@pytest.mark.parametrize("known", [(0,), (3,), (0, 3), (1,), (1, 2), (0, 2), (0, 1, 3), (0, 1, 2, 3)])
+@pytest.mark.parametrize("decoding", [1, 7])
+def test_of_a_vector_known_in_part_only_the_missing_columns_are_read(known, decoding):
+    # Single bursts of its row were fetched before; the vector's bursts are numbered after them.
+    first = [(0, 0, 5, 8 + column) for column in known]
+    channel = gather(
+        [first, [(0, 0, 5, 8)]],
+        dims=(16, 64),
+        bursts=[1] * len(known) + [4],
+        ways=8,
+        packets_in_flight=1,
+        rank_cache_cycles=decoding,
+    )
+    missing = [column for column in range(4) if column not in known]
+    decoded = channel.packets[1].delivered_at + decoding
+    end = decoded + 1 + N["nCCD_L"] * (len(missing) - 1) + N["nCL"] + N["nBL"] if missing else decoded
+    assert reads_of(channel)[len(known) :] == [(len(known), 8 + column) for column in missing]
+    assert channel.hits == {len(known) + column: decoded for column in known}
+    assert all(channel.reads[len(known) + column] == end for column in missing)
+    assert channel.packets[1].ready_at == end + ADDED
+    assert len(channel.accepted[0]) == len(known) + bool(missing)
+    assert channel.outcomes == [(len(known) - 1 + len(missing), 1, 0)]
 
 
 @pytest.mark.parametrize("n", [1, 8, 33])
@@ -46,6 +93,7 @@ def test_a_packet_of_hits_is_ready_when_its_last_instruction_was_looked_up(n):
     assert two.ready_at == two.delivered_at + 7 + ADDED
     assert names(channel) == ["ACT", "RD"]
     assert len(channel.hits) == n
+    assert len(channel.accepted[0]) == 1
 
 
 def test_a_hit_on_a_line_still_on_its_way_waits_for_it():
@@ -54,6 +102,14 @@ def test_a_hit_on_a_line_still_on_its_way_waits_for_it():
     arrived = packet.delivered_at + 1 + READ
     assert (channel.hits, channel.reads) == ({1: arrived}, {0: arrived})
     assert packet.ready_at == arrived + ADDED
+
+
+@pytest.mark.parametrize("column", range(4))
+def test_a_hit_on_any_line_of_a_vector_on_its_way_waits_for_all_of_it(column):
+    channel = gather([[(0, 0, 5, 8), (0, 0, 5, 8 + column)]], dims=(64,), bursts=[4, 1], ways=4)
+    arrived = channel.packets[0].delivered_at + 1 + READ + 3 * N["nCCD_L"]
+    assert channel.reads == dict.fromkeys(range(4), arrived)
+    assert channel.hits == {4: arrived}
 
 
 def test_the_least_recently_used_line_of_a_set_leaves():
@@ -110,12 +166,50 @@ def test_a_wide_window_is_limited_by_four_activations():
     assert activations[-1] - activations[15] == N["nFAW"] * 12
 
 
-def test_a_window_counts_whole_vectors_of_the_longest_kind():
-    # Two places: the second lookup's row is opened while the first one's RD still waits.
-    one = gather([[(0, 0, 1, 0), (0, 1, 1, 0)]], reorder_window=1)
-    two = gather([[(0, 0, 1, 0), (0, 1, 1, 0)], [(0, 2, 1, 0)]], bursts=[1, 1, 2], reorder_window=1)
-    assert names(one) == ["ACT", "RD"] * 2
-    assert names(two)[:3] == ["ACT", "ACT", "RD"]
+LENGTHS = [4, 1, 2, 1, 3, 4, 1, 1]
+
+
+def test_a_window_of_one_serves_vectors_of_all_lengths_in_order():
+    """Each is accepted with the last RD of the one before, and its ACT comes a clock later."""
+    channel = gather([other_rows(8)], dims=(64,), bursts=LENGTHS, reorder_window=1)
+    order = [(k, column) for k, bursts in enumerate(LENGTHS) for column in range(bursts)]
+    assert reads_of(channel) == order
+    last = np.array(cycles_of(channel, "RD"))[np.cumsum(LENGTHS) - 1]
+    (accepted,) = channel.accepted
+    assert accepted[1:] == last[:-1].tolist()
+    assert cycles_of(channel, "ACT") == [clock + 1 for clock in accepted]
+    gaps = [1 + N["nRCD"] + (bursts - 1) * N["nCCD_L"] for bursts in LENGTHS]
+    assert np.diff(last).tolist() == gaps[1:]
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 8])
+@pytest.mark.parametrize("lengths", [[1], [4], LENGTHS])
+def test_a_window_counts_instructions_of_any_length(window, lengths):
+    """Among instructions accepted by a clock, so many wait for their last RD, and whenever one more could."""
+    channel = gather([other_rows(16)], dims=(64,), bursts=lengths, reorder_window=window)
+    (accepted,) = channel.accepted
+    last = {c.request: c.cycle for c in channel.commands[0] if c.name == "RD"}
+    for k, clock in enumerate(accepted):
+        waiting = sum(last[other] > clock for other in range(k))
+        assert waiting < window
+        full_before = sum(last[other] > clock - 1 for other in range(k)) >= window
+        received = channel.packets[0].instructions_at + ceil((k + 1) / 2)
+        assert full_before or clock == max(received, accepted[k - 1] + 1 if k else 0)
+
+
+def test_a_vector_that_only_dram_has_in_part_takes_one_place():
+    # With one place, the second vector comes with the RD of the two columns that the first one lacked.
+    known = [(0, 0, 5, 9), (0, 0, 5, 11)]
+    channel = gather(
+        [known, [(0, 0, 5, 8), (0, 1, 5, 8)]],
+        dims=(16, 64),
+        bursts=[1, 1, 4, 4],
+        ways=16,
+        packets_in_flight=1,
+        reorder_window=1,
+    )
+    assert [column for request, column in reads_of(channel) if request == 2] == [8, 10]
+    assert channel.accepted[0][3] == cycles_of(channel, "RD")[3]
 
 
 def test_staggered_refreshes_of_a_channels_ranks_are_spread():
