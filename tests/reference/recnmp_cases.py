@@ -42,6 +42,7 @@ CHOICES = {
     "page_policy": ("open", "open", "closed"),
     "row_hit_cap": (None, None, 1, 3),
     "merge_reads": (False, False, True),
+    "partial_hits": ("rare", "rare", "many"),
 }
 OPTIONS = tuple(Settings.__dataclass_fields__)
 MEMORY = ("channels", "mapping", "policy", "refresh", "page_policy", "row_hit_cap", "merge_reads")
@@ -76,11 +77,18 @@ def packets_in(trace, poolings):
 
 @cache
 def choice(case: int) -> dict[str, object]:
-    """Pick one of every choice; a mapping that changes ranks within a page cannot be coloured."""
+    """Pick one of every choice; a mapping that changes ranks within a page cannot be coloured.
+
+    Vectors are hit in part where short ones in between have taken single lines of a small cache: few entries, and
+    calls of tables of all lengths in quick succession.
+    """
     rng = np.random.default_rng([7, case])
     picked = {name: values[rng.integers(len(values))] for name, values in CHOICES.items()}
     if picked["mapping"] != "RoBaBgRaChCo":
         picked["pages"] = "random"
+    if picked["partial_hits"] == "many":
+        picked |= {"dims": (16, 64), "ways": picked["ways"] or 2, "sets": 4}
+        picked["dimms_and_ranks"] = ((1, 1), (1, 2), (2, 1))[case % 3]
     return picked
 
 
@@ -98,8 +106,11 @@ def case_of(number: int) -> Case:
         audit=True,
         **{name: picked[name] for name in MEMORY},
     )
-    tables = [(int(rng.choice([40, 5000])), dim) for dim in picked["dims"]]
-    calls = random_calls(rng, tables, 4, bags=60 // picked["longest"] + 1, longest=picked["longest"])
+    sizes, count, bags = [40, 5000], 4, 60 // picked["longest"] + 1
+    if picked["partial_hits"] == "many":
+        sizes, count, bags = [5, 20], 40, 1
+    tables = [(int(rng.choice(sizes)), dim) for dim in picked["dims"]]
+    calls = random_calls(rng, tables, count, bags=bags, longest=picked["longest"])
     weights = rng if picked["weighted"] else None
     trace = trace_of(tables, calls, weights=weights, dtypes=picked["dtypes"])
     packets = packets_in(trace, picked["poolings_per_packet"])
