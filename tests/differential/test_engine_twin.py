@@ -1,6 +1,6 @@
 """The engine makes exactly the schedule of its tick-by-tick twin, and the audit accepts it."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import combinations, product
 
 import numpy as np
@@ -192,6 +192,31 @@ def test_pages_caps_and_merging_make_the_same_schedule_for_long(page_policy, cap
     assert ((timeline.commands[0].command == kernel.PRE) & (timeline.commands[0].request < 0)).any() == (
         page_policy == "closed"
     )
+
+
+HELD = {
+    "reads": {"read_queue": 1},
+    "mixed": {"read_queue": 2, "write_queue": 3},
+    "echo": {"read_queue": 2, "merge_reads": True},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("mix", HELD)
+def test_places_held_until_the_column_command_make_the_same_schedule(place, mix):
+    more = {"row_hit_cap": 2, "page_policy": "closed"} if place == "vectors" else {}
+    options = ControllerOptions(2, POLICIES[place == "zipf"], hold_slots=True, **HELD[mix] | more)
+    requests = traffic(11, size(400, 60), 2, place, mix, "saturated")
+    held = assert_engine_equals_twin(OFTEN_REFRESHED, requests, options)
+    free = replay(as_requests(requests), OFTEN_REFRESHED, replace(options, hold_slots=False))
+    assert (held.accepted != free.accepted).any()
+
+
+@pytest.mark.parametrize("number", range(0, len(CASES), size(4, 30)))
+def test_engine_and_twin_make_the_same_schedule_where_places_are_held(number):
+    case = CASES[number]
+    requests = traffic(number, size(180, 60), case.ranks, case.place, case.mix, case.arrival)
+    assert_engine_equals_twin(OFTEN_REFRESHED, requests, replace(case.options(), hold_slots=True))
 
 
 @pytest.mark.parametrize("number", range(0, len(CASES), size(9, 60)))
