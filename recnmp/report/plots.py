@@ -11,7 +11,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from recnmp.errors import ConfigError
 
-_STYLE: Any = {
+STYLE: Any = {
     "axes.edgecolor": "#888888",
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -24,7 +24,7 @@ _STYLE: Any = {
     "svg.hashsalt": "recnmp",
 }
 _COLOURS = {"random": "#0b6e99", "stream": "#c4541a"}
-_GREY = "#666666"
+GREY = "#666666"
 SUFFIXES = (".svg", ".png")
 
 
@@ -34,7 +34,7 @@ def plot_curve(document: Mapping[str, Any], path: Path) -> None:
     Raises ConfigError for another suffix.
     """
     check_suffix(path)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.2), layout="constrained")
         axes = figure.add_subplot()
         _curves(axes, document)
@@ -80,9 +80,9 @@ def _limits(axes: Axes, document: Mapping[str, Any]) -> None:
     axes.yaxis.set_major_formatter("{x:g}")
     marks = {peak: "data bus peak"} | ({limit: "ACT window"} if limit < 0.99 * peak else {})
     for x, text in marks.items():
-        axes.axvline(x, color=_GREY, linewidth=0.9, linestyle=":", zorder=1)
+        axes.axvline(x, color=GREY, linewidth=0.9, linestyle=":", zorder=1)
         where = axes.get_xaxis_transform()
-        label = axes.text(x, 0.02, text, color=_GREY, fontsize=7.5, rotation=90, ha="center", transform=where)
+        label = axes.text(x, 0.02, text, color=GREY, fontsize=7.5, rotation=90, ha="center", transform=where)
         label.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.5})
         label.set_zorder(1.5)  # under the curves
     lone_reads = {
@@ -91,7 +91,7 @@ def _limits(axes: Axes, document: Mapping[str, Any]) -> None:
         "row_conflict_ns": "other row open",
     }
     for name, text in lone_reads.items():
-        axes.axhline(forms[name], color=_GREY, linewidth=0.9, linestyle=":", zorder=1)
+        axes.axhline(forms[name], color=GREY, linewidth=0.9, linestyle=":", zorder=1)
         where = axes.get_yaxis_transform()
         lines = f" lone read, {text}"
-        axes.text(1.0, forms[name], lines, color=_GREY, fontsize=7.5, va="center", transform=where)
+        axes.text(1.0, forms[name], lines, color=GREY, fontsize=7.5, va="center", transform=where)

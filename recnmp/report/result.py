@@ -62,8 +62,8 @@ class Result:
         config = yaml.safe_dump(document["config"], sort_keys=False, allow_unicode=True, width=110)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _write_whole(folder / CONFIG_FILE, config)
-            _write_whole(folder / RESULT_FILE, self.to_json() + "\n")
+            write_whole(folder / CONFIG_FILE, config)
+            write_whole(folder / RESULT_FILE, self.to_json() + "\n")
         except OSError as error:
             raise RecnmpError(f"{folder}: cannot write the result: {error.strerror}") from None
         return folder / RESULT_FILE
@@ -114,7 +114,7 @@ def plain(value: Any, where: str) -> Any:
     raise TypeError(f"result: {where} is a {type(value).__name__}, which JSON cannot hold")
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
     """Write beside ``path``, then move over it, so that no reader ever sees half a file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

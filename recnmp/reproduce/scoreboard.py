@@ -1,0 +1,163 @@
+"""Scoreboards: experiments of a paper run again, each number beside the published one, gaps explained.
+
+A module of this folder with ``PLUGIN = True`` is a reproduction; it has ``experiments(quick)``, and
+``library/published`` has a file of its name (with dashes) with the values that it is compared with.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from recnmp._registry import did_you_mean, plugin, plugin_names
+from recnmp.errors import ConfigError, RecnmpError
+from recnmp.library.published import Published, PublishedValue, load_published
+from recnmp.report.charts import Chart
+from recnmp.reproduce.jobs import Job, Outcome, run_jobs
+
+GAP = 0.15
+"""Share by which ours may differ from the published value before a reason is due."""
+
+Key = tuple[str | int, ...]
+Results = Mapping[Key, Outcome]
+Values = Mapping[str, float | None]
+"""Published values by their ids, for charts to show."""
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A number of ours and the trace it was found on, None where it depends on none."""
+
+    value: float
+    trace: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What an experiment found.
+
+    Attributes:
+        ours: numbers by the ids of published values.
+        points: every run, one flat record each, all with the same keys.
+        chart: the figure.
+        remarks: what the points say, in sentences.
+    """
+
+    ours: Mapping[str, Ours]
+    points: Sequence[Mapping[str, Any]]
+    chart: Chart | None = None
+    remarks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment: its runs, and what to make of their outcomes.
+
+    ``reasons`` say by the id of a published value why ours differs from it; they are shown where it does.
+    """
+
+    name: str
+    title: str
+    jobs: Mapping[Key, Job]
+    measure: Callable[[Results, Values], Finding]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+
+def names() -> list[str]:
+    """Return the reproductions there are, as the command line spells them."""
+    return [name.replace("_", "-") for name in plugin_names("reproduce")]
+
+
+def check_name(name: str) -> str:
+    """Return ``name``; raises ConfigError when there is no such reproduction."""
+    if name not in (known := names()):
+        raise ConfigError(
+            f"no reproduction {name!r}; there are {', '.join(known)}{did_you_mean(name, known)}"
+        )
+    return name
+
+
+def reproduce(
+    name: str, *, quick: bool = False, processes: int = 2, progress: Callable[[str], object] = str
+) -> dict[str, Any]:
+    """Run the experiments of ``name`` and return its scoreboard as plain data.
+
+    ``quick`` takes shorter traces. Keys: ``name``, ``title``, ``source``, ``quick``, ``rows`` (see ``_row``) and
+    ``experiments`` with name, title, points, remarks and chart. Raises ConfigError for an unknown name.
+    """
+    module = plugin("reproduce", check_name(name).replace("-", "_"))
+    published = load_published(name)
+    experiments: list[Experiment] = module.experiments(quick)
+    _check(experiments, published)
+    outcomes = run_jobs((job for one in experiments for job in one.jobs.values()), processes, progress)
+    values = {value.id: value.value for value in published.values}
+    findings = [
+        one.measure({key: outcomes[job] for key, job in one.jobs.items()}, values) for one in experiments
+    ]
+    return {
+        "name": name,
+        "title": published.title,
+        "source": published.source,
+        "quick": quick,
+        "rows": _rows(name, published, experiments, findings),
+        "experiments": [
+            {
+                "name": one.name,
+                "title": one.title,
+                "points": [dict(point) for point in found.points],
+                "remarks": list(found.remarks),
+                "chart": found.chart,
+            }
+            for one, found in zip(experiments, findings, strict=True)
+        ],
+    }
+
+
+def _check(experiments: Sequence[Experiment], published: Published) -> None:
+    known = {value.id for value in published.values}
+    for one in experiments:
+        if unknown := sorted(set(one.reasons) - known):
+            raise RecnmpError(f"experiment {one.name} explains what nobody published: {', '.join(unknown)}")
+
+
+def _rows(
+    name: str, published: Published, experiments: Sequence[Experiment], findings: Sequence[Finding]
+) -> list[dict[str, Any]]:
+    ours = {key: number for found in findings for key, number in found.ours.items()}
+    place = {key: one for one, found in zip(experiments, findings, strict=True) for key in found.ours}
+    if unknown := sorted(set(ours) - {value.id for value in published.values}):
+        raise RecnmpError(f"found what nobody published: {', '.join(unknown)}")
+    rows = [_row(name, value, ours.get(value.id), place.get(value.id)) for value in published.values]
+    order = [one.name for one in experiments]
+    return sorted(rows, key=lambda row: order.index(row["experiment"]) if row["experiment"] else len(order))
+
+
+def _row(
+    name: str, value: PublishedValue, ours: Ours | None, experiment: Experiment | None
+) -> dict[str, Any]:
+    """Return one line of the scoreboard; ``ours`` None: no experiment answers this value."""
+    number = None if ours is None else ours.value
+    ratio = None if number is None or not value.value else number / value.value
+    return {
+        "reproduction": name,
+        "what": value.what,
+        "published": value.value,
+        "unit": value.unit,
+        "certainty": value.certainty,
+        "source": value.source,
+        "ours": number,
+        "ratio": ratio,
+        "note": _note(value, number, ratio, experiment),
+        "trace": None if ours is None or ours.trace is None else dict(ours.trace),
+        "experiment": experiment and experiment.name,
+        "id": value.id,
+    }
+
+
+def _note(
+    value: PublishedValue, number: float | None, ratio: float | None, experiment: Experiment | None
+) -> str:
+    if number is None or experiment is None:
+        return f"not run: {value.not_run or 'no experiment answers this'}"
+    if ratio is not None and abs(ratio - 1) <= GAP:
+        return ""
+    return experiment.reasons.get(value.id, "" if ratio is None else "not explained")
