@@ -68,12 +68,11 @@ def compare(
             f"a comparison needs a standard of {', '.join(PRESETS)} and a policy of "
             f"{', '.join(SCHEDULERS)}; this is {setup.standard}, {setup.policy}"
         )
-    if setup.refresh not in REFRESHES:
-        raise ConfigError(f"a comparison needs a refresh of {', '.join(REFRESHES)}; this is {setup.refresh}")
     switches = (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges)
-    if switches != ("open", None, True, False):
+    if switches != ("open", None, True, False) or setup.refresh not in REFRESHES:
         raise ConfigError(
-            "a comparison needs open pages, no row-hit cap, writes forwarded and reads not merged, as in Ramulator"
+            "a comparison needs open pages, no row-hit cap, writes forwarded, reads not merged and no refresh by sets "
+            "of banks, as in Ramulator"
         )
     command, environment = peer_command(ramulator)
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)
@@ -132,8 +131,8 @@ def until_last_accepted(timeline: Timeline, start: NDArray[np.int64]) -> dict[st
         n = int(np.searchsorted(commands.cycle, end, "right"))
         kinds, request = commands.command[:n], commands.request[:n]
         counted["cycles"] = max(counted["cycles"], end)
-        issued = np.bincount(kinds, minlength=len(COMMANDS))
-        for name, count in zip(ALL_BANK_COMMANDS, issued[: len(ALL_BANK_COMMANDS)], strict=True):
+        issued = np.bincount(kinds, minlength=len(ALL_BANK_COMMANDS))
+        for name, count in zip(ALL_BANK_COMMANDS, issued, strict=True):
             counted[name] += int(count)
         number, at = np.unique(request, return_index=True)
         for kind in kinds[at[number >= 0]]:
