@@ -795,6 +795,23 @@ def _select_opened(c, free):
 
 
 @helper
+def _keep_acts_away(rules, c, free):
+    """Let no ACT from ``free`` on delay a REFsb whose set is closed; return the label from which one would."""
+    open_banks, at = _set_ready(rules, c)
+    if open_banks or at == NEVER:
+        return NEVER
+    delaying = at - rules.apart[ACT, REFSB] + 1
+    if free < delaying:
+        return delaying
+    base = c.rank[c.scalar[FIFO_HEAD], FIFO] * rules.banks
+    for lane in range(base, base + rules.banks):
+        _later(c.at, ACT, lane, _since(c, at))
+        if c.lane[lane, ROW] < 0:
+            c.at[ROW_AT, lane] = c.at[ACT, lane]
+    return NEVER
+
+
+@helper
 def _decide_beside(rules, c, now, free, head):
     """Return the best key at ``free`` where a set's refresh goes at ``head``: before what is ready then."""
     best = _decide(rules, c, now, free) if head > now else NO_KEY
@@ -849,17 +866,21 @@ def advance(rules, controllers, w, log, u, visible, group):
         if s[REFRESH_DUE] <= now:
             _queue_refreshes(rules, c, now)
         head, closing = NEVER, NEVER  # what goes when no request goes: refresh, or PRE of an unused row
+        event = min(s[REFRESH_DUE], s[LIMIT])
         free = max(now, s[BUS_FREE])
         if s[FIFO_LEN]:
             head = max(_refresh_head(rules, c, log, free, False), free)
-            best = _decide_beside(rules, c, now, free, head) if rules.sets else _select_opened(c, free)
+            if rules.sets:
+                event = min(event, _keep_acts_away(rules, c, free))
+                best = _decide_beside(rules, c, now, free, head)
+            else:
+                best = _select_opened(c, free)
         else:
             best = _decide(rules, c, now, free)
             if rules.close_pages:
                 closing = _select_closing(c, free)
                 head = NEVER if closing == NEVER else free + (closing >> 32)
         at = NEVER if best == NO_KEY else free + (best >> WAIT_SHIFT)
-        event = min(s[REFRESH_DUE], s[LIMIT])
         if s[SIDE] < s[SIDE_END] and not side_refused and _has_room(rules, c, w, s[SIDE]):
             event = min(event, max(w.arrive[s[SIDE]], now) + 1)
         if s[NEXT] < visible and not refused and _has_room(rules, c, w, s[NEXT]):

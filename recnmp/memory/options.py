@@ -22,8 +22,9 @@ Ours, and off by default:
   waits in it, once more when its REFsb was issued. From then on the banks of its set start nothing new; only a
   request whose row was opened for it is still served. The rank at the head closes its set as a whole (PREsb),
   when no such request is left and every bank may be closed, then refreshes it (REFsb), and each of the two goes
-  before requests that are ready in the same clock. All other banks are served meanwhile. Not modelled: postponed
-  or early refreshes.
+  before requests that are ready in the same clock; no ACT of the rank is issued that would delay REFsb (ACTs of
+  other banks could do so for ever where nRRD_S is short). All other banks are served meanwhile. Not modelled:
+  postponed or early refreshes.
 * Writes not forwarded: a read of a queued write goes to the DRAM like any other, so only its time means
   something. Writes of a queued write are absorbed all the same.
 """

@@ -71,8 +71,8 @@ def compare(
     switches = (setup.page_policy, setup.row_hit_cap, setup.forward_writes, setup.merges)
     if switches != ("open", None, True, False) or setup.refresh not in REFRESHES:
         raise ConfigError(
-            "a comparison needs open pages, no row-hit cap, writes forwarded, reads not merged and no refresh by sets "
-            "of banks, as in Ramulator"
+            "a comparison needs open pages, no row-hit cap, writes forwarded, reads not merged and all banks "
+            "refreshed at once, as in Ramulator"
         )
     command, environment = peer_command(ramulator)
     trace = read_memory_trace(path, kind, setup.spec, setup.memory, limit)

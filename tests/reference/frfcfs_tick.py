@@ -254,6 +254,21 @@ class Controller:
         waits = self.refresh == "same_bank" and where.rank in self.refreshes
         return waits and self.turn[where.rank] == where.bank
 
+    def delays_refresh(self, where: Request, cycle: int) -> bool:
+        """Would an ACT now keep the refresh at the head waiting, though its set is closed?"""
+        if self.refresh != "same_bank" or where.rank not in self.refreshes[:1]:
+            return False
+        number = self.turn[where.rank]
+        banks = [bank for (_, place), bank in self.device.ranks[where.rank].banks.items() if place == number]
+        if any(bank.open_row is not None for bank in banks):
+            return False
+        waits = [
+            wait
+            for row, wait in self.device.rules
+            if row.scope == "rank" and "ACT" in row.after and "REFsb" in row.before
+        ]
+        return cycle + max(waits, default=0) > self.device.earliest("REFsb", where.rank, -1, number)
+
     def choose_mode(self) -> None:
         """Start writing above 80 % of the write queue or with nothing to read, stop below 20 %."""
         if self.write_mode:
@@ -265,7 +280,9 @@ class Controller:
         """The oldest request whose next command is legal now."""
         for place, waiting in enumerate(queue):
             name = waiting.next_command()
-            if self.is_held(waiting.request):
+            if self.is_held(waiting.request) or (
+                name == "ACT" and self.delays_refresh(waiting.request, cycle)
+            ):
                 continue
             if name == "PRE" and (waiting.bank.active or self.is_protected(waiting.bank, queue[:place])):
                 continue
