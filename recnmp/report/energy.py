@@ -50,7 +50,8 @@ def energy_section(host: SlsRun, near: SlsRun | None, trace: Trace, system: Syst
 
     note = {"note": _other_memory(costs, system)}
     return {
-        "covers": COVERS,
+        "covers": COVERS
+        + ", and the host's other traffic in DRAM" * (system.memory.host_traffic is not None),
         "not_counted": NOT_COUNTED,
         "operations": {"host": _counted(host.operations), "nmp": near and _counted(near.operations)},
         PAPER: _ledger(paper, host, near, trace) | _constants(costs, costs) | note,

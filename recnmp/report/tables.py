@@ -133,11 +133,19 @@ def _memory(document: Json) -> Iterator[str]:
         ("RD commands", lambda m: given(m.get("commands", {}), "RD", "{:,}")),
         ("merged reads", lambda m: f"{m['merged']:,}" if m.get("merged") else ""),
         ("rank load imbalance", lambda m: given(m, "rank_load_imbalance", "{:.2f}")),
+        ("host's other traffic", lambda m: given(m.get("host_traffic", {}), "gb_per_s", "{:.2f} GB/s")),
+        ("  its reads wait", lambda m: given(m.get("host_traffic", {}), "read_latency_avg_ns", "{:.0f} ns")),
+        ("  its reads alone", _alone),
+        ("  slows the SLS", lambda m: given(m.get("host_traffic", {}), "sls_slowdown", "{:.2f} x")),
     )
     for label, show in rows:
         cells = show(host), show(nmp)
         if any(cells):
             yield _row(label, *cells, indent=True)
+
+
+def _alone(memory: Json) -> str:
+    return given(memory.get("host_traffic", {}), "read_latency_alone_avg_ns", "{:.0f} ns")
 
 
 def _row_buffer(memory: Json) -> str:
