@@ -191,14 +191,13 @@ def _replication(cost: Json) -> Iterator[str]:
 def _energy(document: Json) -> Iterator[str]:
     ledgers = document.get("energy") or {}
     named = (("RecNMP's constants", ledgers.get("recnmp_isca20")), ("IDD currents", ledgers.get("idd")))
-    known = [(label, ledger) for label, ledger in named if ledger]
-    nmp = any(ledger.get("nmp") for _, ledger in known)
+    key = "total_nj_per_lookup"
+    known = [(label, ledger) for label, ledger in named if ledger and ledger["host"][key] is not None]
+    nmp = any(ledger["nmp"] for _, ledger in known)
     if known:
         yield _row("energy of a lookup", "host", "NMP" if nmp else "", "saving" if nmp else "")
     for label, ledger in known:
-        host, near = (
-            given(ledger.get(side) or {}, "total_nj_per_lookup", "{:.2f} nJ") for side in ("host", "nmp")
-        )
+        host, near = (given(ledger[side] or {}, key, "{:.2f} nJ") for side in ("host", "nmp"))
         saving = given(ledger, "saving_percent_against_host", "{:.1f}%")
         yield _row(label, host, near, saving, indent=True)
 
