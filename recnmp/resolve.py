@@ -91,12 +91,7 @@ def resolve(config: Config) -> Parts:
         raise config.error(("cache", "rank"), "a host-only run (nmp.kind: host) has no rank caches")
     if near is None and config.placement.replicate is not None:
         raise config.error(("placement", "replicate"), "a host-only run (nmp.kind: host) reads no copies")
-    if config.cache.rank is not None and not getattr(near or host, "USES_RANK_CACHE", True):
-        raise config.error(("cache", "rank"), f"nmp.kind {config.nmp.kind} has no rank caches")
-    if config.memory.host_traffic is not None and not getattr(near or host, "SHARES_MEMORY", True):
-        raise config.error(
-            ("memory", "host_traffic"), f"nmp.kind {config.nmp.kind} is not modelled among other traffic"
-        )
+    _refused(config, near or host)
     options = config.section(("nmp", "options"), (near or host).Options)
     locality = getattr(options, "locality", "all")
     if config.cache.rank is None and locality != "all":
@@ -115,6 +110,17 @@ def resolve(config: Config) -> Parts:
         device,
         header.digest,
     )
+
+
+def _refused(config: Config, architecture: ModuleType) -> None:
+    """Raise ConfigError for an option that is set and that the architecture says it does not have."""
+    asked = config.model_dump()
+    default = Config.model_construct(model=config.model, trace=config.trace).model_dump()
+    for section, option in getattr(architecture, "REFUSES", ()):
+        if asked[section][option] != default[section][option]:
+            raise config.error(
+                (section, option), f"nmp.kind {config.nmp.kind} does not model {section}.{option}"
+            )
 
 
 def _system(config: Config, spec: DramSpec) -> System:

@@ -73,7 +73,7 @@ class Served:
         if not len(self.bursts):
             return {}
         latency = self.reads(end)
-        passed = int(np.count_nonzero((self.passed >= 0) & (self.passed <= end)))
+        passed = self.passed_by(end)
         arrived = int(np.searchsorted(self.bursts.arrive, end))
         ns = cycles_to_ns(end, spec.tCK_ps.value)
         clock_ns = cycles_to_ns(1, spec.tCK_ps.value)
@@ -85,6 +85,10 @@ class Served:
             "read_latency_p95_ns": float(np.percentile(latency, 95)) * clock_ns if len(latency) else None,
         }
         return {"host_traffic": traffic}
+
+    def passed_by(self, end: int) -> int:
+        """Return how many bursts had passed by clock ``end``."""
+        return int(np.count_nonzero((self.passed >= 0) & (self.passed <= end)))
 
     def reads(self, end: int) -> NDArray[np.int64]:
         """Return the clocks from arrival to last beat of the reads served by clock ``end``."""

@@ -38,6 +38,7 @@ def operations(
     return Operations(
         activity=tuple(ranks for channel in channels for ranks in channel.timeline.activity),
         **delivered,
+        traffic_bits=sum(channel.others.passed_by(channel.cycles) for channel in channels) * BURST_BITS,
         result_bits=int(at_dimms @ sent.bag_bursts) * BURST_BITS,
         rank_cache_lookups=looked_up,
         rank_cache_fills=looked_up - sum(channel.hits for channel in channels),

@@ -22,6 +22,7 @@ from recnmp.nmp.operations import Operations
 
 CHANNEL = {
     "io_data": "data_bits",
+    "io_host_traffic": "traffic_bits",
     "io_instructions": "instruction_bits",
     "io_configuration": "configuration_bits",
     "io_results": "result_bits",

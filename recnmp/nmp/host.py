@@ -64,7 +64,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     )
     return SlsRun(
         ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
-        operations=_operations(trace, timeline, system),
+        operations=_operations(trace, len(requests), timeline, others, system),
         memory=timeline.statistics(spec, memory.channels)
         | {"merged": timeline.counts["merged"]}
         | others.figures(timeline.cycles, spec)
@@ -74,13 +74,16 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     )
 
 
-def _operations(trace: Trace, timeline: Timeline, system: System) -> Operations:
-    """Every burst that DRAM moves crosses the channel, every element is added by the cores."""
-    bursts = timeline.counts["RD"] + timeline.counts["WR"]
+def _operations(
+    trace: Trace, requests: int, timeline: Timeline, others: Served, system: System
+) -> Operations:
+    """Every burst crosses the channel unless another read brings it; every element is added by the cores."""
+    burst_bits = 8 * system.spec.organization.burst_bytes.value
     elements = np.bincount(trace.table, minlength=len(trace.tables)) @ [table.dim for table in trace.tables]
     return Operations(
         activity=timeline.activity,
-        data_bits=bursts * 8 * system.spec.organization.burst_bytes.value,
+        data_bits=(requests - timeline.counts["merged"]) * burst_bits,
+        traffic_bits=others.passed_by(timeline.cycles) * burst_bits,
         host_adds=int(elements),
     )
 

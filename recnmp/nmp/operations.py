@@ -12,7 +12,8 @@ class Operations:
 
     Attributes:
         activity: what the ranks of every DRAM controller did.
-        data_bits: bursts of memory that the host itself reads or writes.
+        data_bits: bursts that the host itself reads to gather.
+        traffic_bits: bursts of the host's other traffic, which lasts as long as the run.
         instruction_bits: what tells near memory which entries to read.
         configuration_bits: what else it is told: headers, registers, triggers.
         result_bits: sums that the host reads back.
@@ -30,6 +31,7 @@ class Operations:
 
     activity: tuple[RankActivity, ...]
     data_bits: int = 0
+    traffic_bits: int = 0
     instruction_bits: int = 0
     configuration_bits: int = 0
     result_bits: int = 0

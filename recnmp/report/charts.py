@@ -1,5 +1,6 @@
 """Charts of a reproduction: lines and bars, described as data, drawn alike."""
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -59,7 +60,7 @@ def draw(chart: Chart, path: Path) -> None:
             _bars(axes, chart)
         _frame(axes, chart)
         figure.suptitle(chart.title, x=0.01, ha="left", fontsize=10, fontweight="bold")
-        axes.set_title(chart.caption, fontsize=7.5, color=GREY)
+        axes.set_title(textwrap.fill(chart.caption, 150), fontsize=7, color=GREY)
         metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, dpi=160, metadata=metadata)
 
@@ -91,8 +92,8 @@ def _bars(axes: Axes, chart: Chart) -> None:
         bars = axes.bar(x, y, width * 0.94, color=_COLOURS[i % len(_COLOURS)], label=one.name, **style)
         bottom = bottom + y if stacked else bottom
         if not stacked and groups * n <= 40:
-            texts = ["" if value is None else f"{value:.3g}" for value in one.values]
-            axes.bar_label(bars, texts, fontsize=6.5, padding=1.5, color="#333333")
+            texts = ["" if value is None else f"{value:.2f}" for value in one.values]
+            axes.bar_label(bars, texts, fontsize=5.8, padding=1.5, color="#333333")
 
 
 def _frame(axes: Axes, chart: Chart) -> None:

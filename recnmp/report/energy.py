@@ -27,6 +27,7 @@ NOT_COUNTED = (
     "cores and caches of the host, its adds among them; C/A bits of its DDR commands; pins between DRAM and a "
     "DIMM's buffer; controllers; leakage of the units"
 )
+SHARED = "the host's other traffic is in both sides, as much of it as each lasts, so that nothing is told by lookup"
 _SURE = ("read at the source", "derived", "recalled, not verified")
 
 Parts = dict[str, float]
@@ -41,6 +42,8 @@ def energy_section(host: SlsRun, near: SlsRun | None, trace: Trace, system: Syst
     idd, idd_note = _currents(system)
     units, units_note = _units(near, costs, trace, system)
 
+    shared = system.memory.host_traffic is not None
+
     def paper(run: SlsRun) -> Parts:
         return by_operations(run.operations, costs, spec)
 
@@ -48,13 +51,14 @@ def energy_section(host: SlsRun, near: SlsRun | None, trace: Trace, system: Syst
         assert idd is not None
         return by_currents(run.operations, costs, idd, spec, run.ns)
 
-    note = {"note": _other_memory(costs, system)}
+    notes = [_other_memory(costs, system), SHARED if shared else None]
+    note = {"note": "; ".join(filter(None, notes)) or None}
     return {
         "covers": COVERS,
         "not_counted": NOT_COUNTED,
         "operations": {"host": _counted(host.operations), "nmp": near and _counted(near.operations)},
-        PAPER: _ledger(paper, host, near, trace) | _constants(costs, costs) | note,
-        "idd": idd and _ledger(data_sheet, host, near, trace) | _constants(idd, costs) | note,
+        PAPER: _ledger(paper, host, near, trace, shared) | _constants(costs, costs) | note,
+        "idd": idd and _ledger(data_sheet, host, near, trace, shared) | _constants(idd, costs) | note,
         "idd_note": idd_note,
         "units": units,
         "units_note": units_note,
@@ -72,22 +76,26 @@ def _currents(system: System) -> tuple[IddCurrents | None, str | None]:
 
 
 def _ledger(
-    price: Callable[[SlsRun], Parts], host: SlsRun, near: SlsRun | None, trace: Trace
+    price: Callable[[SlsRun], Parts], host: SlsRun, near: SlsRun | None, trace: Trace, shared: bool
 ) -> dict[str, Any]:
-    """Return both sides' parts over the run and totals, and what near memory saves."""
+    """Return both sides' parts over the run and totals, and what near memory saves.
+
+    ``shared``: both runs have other traffic in them, each as much as it lasts, so shares of it mean nothing.
+    """
     host_parts, near_parts = price(host), price(near) if near else None
     total = sum(host_parts.values())
-    saved = 100 * (1 - sum(near_parts.values()) / total) if near_parts and total else None
+    saved = 100 * (1 - sum(near_parts.values()) / total) if near_parts and total and not shared else None
     return {
-        "host": _side(host_parts, trace),
-        "nmp": near_parts and _side(near_parts, trace),
+        "host": _side(host_parts, trace, shared),
+        "nmp": near_parts and _side(near_parts, trace, shared),
         "saving_percent_against_host": saved,
     }
 
 
-def _side(parts: Parts, trace: Trace) -> dict[str, float | None]:
+def _side(parts: Parts, trace: Trace, shared: bool) -> dict[str, float | None]:
     each = {f"{name}_uj_per_run": pj / 1e6 for name, pj in parts.items()}
-    return each | _totals(sum(parts.values()), "total", trace)
+    totals = _totals(sum(parts.values()), "total", trace)
+    return each | {name: None if shared and "per_run" not in name else pj for name, pj in totals.items()}
 
 
 def _totals(pj: float, name: str, trace: Trace) -> dict[str, float | None]:

@@ -114,10 +114,11 @@ def _page(document: Json, beside: str) -> Iterator[str]:
     yield from _paragraph(
         f"Written by `{command}`; do not edit. Published numbers are for comparing, never inputs: nothing is fitted "
         "to them, and a miss is shown as a miss. Every number of ours stands beside the reuse of its trace: the "
-        "share of lookups that read an entry for the first time, and the hits of one fully associative LRU cache over "
-        "all tables. Reasons are given where ours is more than 15 % off."
+        "share of lookups that read an entry for the first time, and the hits of one fully associative LRU cache "
+        "over all tables. Reasons are given where ours is more than 15 % off."
     )
     yield from _paragraph(f"Published: {document['source']}.")
+    yield from _paragraph(f"Ours: {document['about']}")
     yield from _table(("certainty", "means"), ([tag, meaning] for tag, meaning in _CERTAINTY.items()))
     yield "## Scoreboard"
     yield ""

@@ -133,11 +133,19 @@ def _memory(document: Json) -> Iterator[str]:
         ("RD commands", lambda m: given(m.get("commands", {}), "RD", "{:,}")),
         ("merged reads", lambda m: f"{m['merged']:,}" if m.get("merged") else ""),
         ("rank load imbalance", lambda m: given(m, "rank_load_imbalance", "{:.2f}")),
+        ("host's other traffic", lambda m: given(m.get("host_traffic", {}), "gb_per_s", "{:.2f} GB/s")),
+        ("  its reads wait", lambda m: given(m.get("host_traffic", {}), "read_latency_avg_ns", "{:.0f} ns")),
+        ("  its reads alone", _alone),
+        ("  slows the SLS", lambda m: given(m.get("host_traffic", {}), "sls_slowdown", "{:.2f} x")),
     )
     for label, show in rows:
         cells = show(host), show(nmp)
         if any(cells):
             yield _row(label, *cells, indent=True)
+
+
+def _alone(memory: Json) -> str:
+    return given(memory.get("host_traffic", {}), "read_latency_alone_avg_ns", "{:.0f} ns")
 
 
 def _row_buffer(memory: Json) -> str:
@@ -183,14 +191,13 @@ def _replication(cost: Json) -> Iterator[str]:
 def _energy(document: Json) -> Iterator[str]:
     ledgers = document.get("energy") or {}
     named = (("RecNMP's constants", ledgers.get("recnmp_isca20")), ("IDD currents", ledgers.get("idd")))
-    known = [(label, ledger) for label, ledger in named if ledger]
-    nmp = any(ledger.get("nmp") for _, ledger in known)
+    key = "total_nj_per_lookup"
+    known = [(label, ledger) for label, ledger in named if ledger and ledger["host"][key] is not None]
+    nmp = any(ledger["nmp"] for _, ledger in known)
     if known:
         yield _row("energy of a lookup", "host", "NMP" if nmp else "", "saving" if nmp else "")
     for label, ledger in known:
-        host, near = (
-            given(ledger.get(side) or {}, "total_nj_per_lookup", "{:.2f} nJ") for side in ("host", "nmp")
-        )
+        host, near = (given(ledger[side] or {}, key, "{:.2f} nJ") for side in ("host", "nmp"))
         saving = given(ledger, "saving_percent_against_host", "{:.1f}%")
         yield _row(label, host, near, saving, indent=True)
 

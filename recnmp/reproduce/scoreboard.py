@@ -1,6 +1,6 @@
 """Scoreboards: experiments of a paper run again, each number beside the published one, gaps explained.
 
-A module of this folder with ``PLUGIN = True`` is a reproduction; it has ``experiments(quick)``, and
+A module of this folder with ``PLUGIN = True`` is a reproduction; it has ``ABOUT``, how ours was found, and ``experiments(quick)``;
 ``library/published`` has a file of its name (with dashes) with the values that it is compared with.
 """
 
@@ -81,7 +81,7 @@ def reproduce(
 ) -> dict[str, Any]:
     """Run the experiments of ``name`` and return its scoreboard as plain data.
 
-    ``quick`` takes shorter traces. Keys: ``name``, ``title``, ``source``, ``quick``, ``rows`` (see ``_row``) and
+    ``quick`` takes shorter traces. Keys: ``name``, ``title``, ``source``, ``about``, ``quick``, ``rows`` (see ``_row``) and
     ``experiments`` with name, title, points, remarks and chart. Raises ConfigError for an unknown name.
     """
     module = plugin("reproduce", check_name(name).replace("-", "_"))
@@ -97,6 +97,7 @@ def reproduce(
         "name": name,
         "title": published.title,
         "source": published.source,
+        "about": module.ABOUT,
         "quick": quick,
         "rows": _rows(name, published, experiments, findings),
         "experiments": [

@@ -11,7 +11,7 @@ _MOST_TABLES = np.iinfo(np.uint16).max + 1
 
 
 def with_own_tables(trace: Trace, threads: int) -> Trace:
-    """Return ``trace`` with every table once per thread; batch b is served by thread b modulo ``threads``.
+    """Return ``trace`` with every table once per thread; the n-th batch is served by thread n modulo ``threads``.
 
     The lookups stay as they are, so a trace of B batches becomes that of ``threads`` equal models that each serve
     every so many of them. Raises ConfigError for more tables than a trace can have.
@@ -21,7 +21,8 @@ def with_own_tables(trace: Trace, threads: int) -> Trace:
         raise ConfigError(
             f"arrival.tables: {threads} threads with {tables} tables each are more than {_MOST_TABLES} tables"
         )
-    first = (trace.calls.batch % threads * tables).astype(np.uint16)
+    _, number = np.unique(trace.calls.batch, return_inverse=True)
+    first = (number % threads * tables).astype(np.uint16)
     table = trace.calls.table + first
     of_bag = np.repeat(first, trace.calls.bags)
     return replace(

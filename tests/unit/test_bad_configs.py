@@ -319,7 +319,12 @@ NAMES = {
     ),
     "RankCache where there is none": (
         "cache: {rank: {size_bytes: 4096}}\nnmp: {kind: axdimm}\n",
-        "1:9: cache.rank: nmp.kind axdimm has no rank caches",
+        "1:9: cache.rank: nmp.kind axdimm does not model cache.rank",
+        None,
+    ),
+    "traffic beside AxDIMM": (
+        "memory: {host_traffic: {gb_per_s: 1}}\nnmp: {kind: axdimm}\n",
+        "1:10: memory.host_traffic: nmp.kind axdimm does not model memory.host_traffic",
         None,
     ),
     "device": ("mlp: {kind: profile, device: xeon}\n", "1:30: mlp.device: ", None),

@@ -11,8 +11,11 @@ from recnmp.config import load_config
 from recnmp.config.schema import CacheConfig
 from recnmp.library.energy import load_operation_costs, load_unit_costs
 from recnmp.nmp import host, recnmp
+from recnmp.placement.place import place
 from recnmp.report.energy import energy_section
+from recnmp.resolve import resolve
 from recnmp.simulate import simulate
+from recnmp.trace.storage import load_trace
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "energy.md").read_text()
@@ -61,3 +64,17 @@ def test_the_table_of_ranks_is_what_comes_out(name):
     units = found["units"]
     cells += [f"{units['area_mm2_all_units']:.2f}", f"{units['power_mw_all_units']:.1f}"]
     assert f"| {' | '.join(cells)} | {units['energy_nj_per_lookup']:.2f} |" in PAGE
+
+
+@needs_speed
+def test_the_figures_of_axdimm_are_what_comes_out():
+    config = load_config(ROOT / "configs" / "axdimm.yaml", ["functional_check=off"])
+    parts = resolve(config)
+    trace = load_trace(config.trace.file)
+    placed = place(trace, config.memory, parts.spec, config.placement)
+    base = host.run(trace, placed, parts.system, host.Options())
+    near = parts.nmp.run(trace, placed, parts.system, parts.nmp_options)
+    found = energy_section(base, near, trace, parts.system)["recnmp_isca20"]
+    nj = [f"{found[side]['total_nj_per_lookup']:.1f}" for side in ("host", "nmp")]
+    told = f"{nj[0]} nJ a lookup on the host, {nj[1]} near memory, {found['saving_percent_against_host']:.1f} % saved"
+    assert told in " ".join(PAGE.split())

@@ -47,8 +47,7 @@ from recnmp.trace.trace import Trace
 from recnmp.units import BURST_BYTES, cycles_to_ns
 
 PLUGIN = True
-USES_RANK_CACHE = False
-SHARES_MEMORY = False
+REFUSES = (("cache", "rank"), ("memory", "host_traffic"), ("arrival", "threads"))
 
 
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:

@@ -20,12 +20,12 @@ _ORDERS = {
 REASONS = {
     "hit-rate-8-kb": "the trace has no order in time beyond popularity, and a small cache lives on recency; "
     "shorter distances of reuse than independent draws give are in the paper's traces, which are not public",
-    "hit-rate-ceiling": "half is what a competitor says of the paper's traces; ours follows from the reuse of the "
-    "trace beside it",
-    "llc-8-mib": "fitted at a million lookups for every table; this trace has fewer, so the share of first reads "
-    "differs, and the paper's range is of its own tables and mixes",
+    "hit-rate-ceiling": "half is what a competitor says of the paper's traces, which are not public; no cache hits more than "
+    "the lookups that are not first reads, a share that stands beside ours",
+    "llc-8-mib": "the low end of the paper's range is that of its least local tables, which are not public; ours is one "
+    "mix of tables, fitted to published averages",
     "llc-64-mib": "the trace ends before 64 MiB are full: first reads are the limit",
-    "llc-random": "uniform indices over 8 tables repeat only by chance; the paper's bound is an upper one",
+    "llc-random": "the published value is an upper bound; uniform indices repeat only by chance",
 }
 
 
@@ -93,16 +93,17 @@ def _remarks(results: Results, hits: dict[Key, float]) -> list[str]:
     return [
         (
             f"In order of arrival {hits['4x2', 'arrival order', 128]:.1%} of the bursts hit 128 KiB on 8 ranks, "
-            f"table by table {hits['4x2', 'table-aware', 128]:.1%}: scheduling does what a "
-            f"{_same_as(hits)} cache would."
+            f"table by table {hits['4x2', 'table-aware', 128]:.1%}: in order of arrival "
+            f"that takes {_same_as(hits)}."
         ),
         (
             f"From 8 KiB to 1 MiB a scheduled stream gets {gain('1x2', 'table-aware', 8, 1024):.1%} faster on 2 "
             f"ranks and {gain('4x2', 'table-aware', 8, 1024):.1%} on 8, whose channel is full."
         ),
         (
-            "Profiling matters for small caches: at 8 KiB it brings hits from "
-            f"{hits['4x2', 'table-aware', 8]:.1%} to {hits['4x2', 'table-aware, profiled', 8]:.1%} on 8 ranks."
+            "Profiling on top of scheduling takes hits on 2 ranks from "
+            f"{hits['1x2', 'table-aware', 8]:.1%} to {hits['1x2', 'table-aware, profiled', 8]:.1%} at 8 KiB and from "
+            f"{hits['1x2', 'table-aware', 128]:.1%} to {hits['1x2', 'table-aware, profiled', 128]:.1%} at 128 KiB."
         ),
     ]
 
@@ -111,4 +112,4 @@ def _same_as(hits: dict[Key, float]) -> str:
     """Name the size that arrival order needs for the hits of 128 KiB under table-aware scheduling."""
     wanted = hits["4x2", "table-aware", 128]
     enough = [size for size in _SIZES if hits["4x2", "arrival order", size] >= wanted]
-    return f"{enough[0]} KiB" if enough else "larger than 1 MiB"
+    return f"{enough[0]} KiB" if enough else "more than 1 MiB"

@@ -20,7 +20,7 @@ REASONS = {
     "commands-128": _SHARED,
     "commands-256": _SHARED,
     "expansion-64": "a random 64 B lookup is PRE, ACT, RD: 3 clocks of C/A, against half a clock for an "
-    "instruction, so 6 times, a little less for row hits; 8 is the count of lookups per burst time",
+    "instruction, so 6 times at most, less the clocks around a packet; 8 is the count of lookups per burst time",
 }
 
 

@@ -92,6 +92,31 @@ def test_prices_of_another_memory_are_told_in_both_ledgers():
     assert section(on("ddr4_3200"))["recnmp_isca20"]["note"] is None
 
 
+@pytest.mark.parametrize("module", [recnmp, None])
+def test_other_traffic_is_paid_on_both_sides_and_nothing_is_told_by_lookup(module):
+    system = system_of(dimms_per_channel=2, host_traffic={"gb_per_s": 2.0})
+    found = section(system, module=module)
+    for ledger in (found["recnmp_isca20"], found["idd"]):
+        assert "other traffic" in ledger["note"]
+        assert ledger["saving_percent_against_host"] is None
+        for side in ("host", "nmp") if module else ("host",):
+            assert ledger[side]["io_host_traffic_uj_per_run"] > 0
+            assert ledger[side]["total_uj_per_run"] > 0
+            assert (ledger[side]["total_nj_per_lookup"], ledger[side]["total_uj_per_sample"]) == (None, None)
+
+
+def test_bursts_of_other_traffic_are_told_from_those_of_the_gather():
+    trace = some_trace(3)
+    quiet, busy = system_of(), system_of(host_traffic={"gb_per_s": 2.0, "write_share": 0})
+    for module in (host, recnmp):
+        alone, shared = (
+            module.run(trace, placed_on(system, trace), system, module.Options()) for system in (quiet, busy)
+        )
+        assert alone.operations.traffic_bits == 0
+        assert shared.operations.data_bits == alone.operations.data_bits
+        assert shared.operations.traffic_bits == 512 * shared.memory["host_traffic"]["bursts"] > 0
+
+
 def test_constants_say_where_they_are_from_and_how_sure_they_are():
     found = section(system_of())
     for ledger in ("recnmp_isca20", "idd"):

@@ -15,99 +15,30 @@ datapath that is slower than a burst a clock, ECC, entries that near memory woul
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import Annotated, Any, Literal, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
 from recnmp.memory.traffic import HostBursts, Served
-from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes
-from recnmp.nmp.channel import Channel, Units, run_channel
+from recnmp.nmp.channel import Channel, run_channel
 from recnmp.nmp.count import configuration_bits, instruction_bits, operations
 from recnmp.nmp.instructions import Sent, instructions_of, send
 from recnmp.nmp.locality import best_bits, counts_in_batch
-from recnmp.nmp.packet import (
-    INSTRUCTION_BITS,
-    MAX_POOLINGS,
-    Packets,
-    ddr_flags,
-    encode,
-    fits_address,
-    opcodes,
-    packet_of_bags,
-)
+from recnmp.nmp.packet import INSTRUCTION_BITS, packet_of_bags
+from recnmp.nmp.recnmp.encoding import encoded
+from recnmp.nmp.recnmp.options import Options, units_of
 from recnmp.nmp.scheduling import arrival_order, table_aware
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
 from recnmp.units import cycles_to_ns
 
+__all__ = ["PLUGIN", "Options", "run", "run_channels"]
+
 PLUGIN = True
-
-Clocks = Annotated[int, Field(ge=0, le=1000)]
-
-
-class Options(BaseModel):
-    """Options of RecNMP; clocks are the memory's. Defaults without a word are recalled from the paper."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    poolings_per_packet: int = Field(
-        8, ge=1, le=MAX_POOLINGS, description="bags in a packet, told apart by PsumTag"
-    )
-    scheduling: Literal["arrival", "table_aware"] = Field(
-        "arrival", description="arrival: packets as they come; table_aware: a round's packets table by table"
-    )
-    delivery: Literal["compressed", "ddr_commands"] = Field(
-        "compressed", description="compressed: NMP instructions; ddr_commands: one DDR command a clock on C/A"
-    )
-    reorder_window: int = Field(
-        16, ge=1, le=256, description="instructions a rank unit chooses from; 1: in order; an assumption"
-    )
-    packets_in_flight: int = Field(
-        2, ge=1, le=64, description="packets a rank can hold; 2 is double buffering, 1 none"
-    )
-    instructions_per_burst: int = Field(
-        8, ge=1, le=64, description="instructions sent in the time of one burst"
-    )
-    header_bursts_per_dimm: int = Field(
-        1, ge=0, le=16, description="configuration writes per packet and DIMM"
-    )
-    turnaround_cycles: Clocks = Field(
-        2, description="idle clocks on DQ from results to a delivery, as DDR4 asks from reads to writes"
-    )
-    pipeline_cycles: Clocks = Field(4, description="stages of the rank unit's datapath")
-    adder_cycles: Clocks = Field(3, description="FP32 adder")
-    multiplier_cycles: Clocks = Field(4, description="FP32 multiplier, used by weights and scales")
-    rank_cache_cycles: Clocks = Field(1, description="RankCache access")
-    locality: Literal["all", "threshold", "profiled"] = Field(
-        "all",
-        description="which lookups may use the RankCache; threshold: those of entries read `locality_threshold` "
-        "times in their batch; profiled: of a threshold chosen for every table's batch",
-    )
-    locality_threshold: int | None = Field(None, ge=1, description="for locality: threshold")
-    profile_ns_per_lookup: float = Field(
-        4.0,
-        ge=0,
-        le=1000,
-        description="time of a host thread to count a lookup before its batch; an assumption",
-    )
-    profile_threads: int = Field(
-        18, ge=1, le=1024, description="host threads that count, by default the cores of the paper's host"
-    )
-    host_add_ns_per_burst: float = Field(
-        1.0, ge=0, le=1000, description="host time to add 64 B of a partial sum across DIMMs; an assumption"
-    )
-
-    @model_validator(mode="after")
-    def _all_is_used(self) -> Self:
-        if (self.locality == "threshold") != (self.locality_threshold is not None):
-            raise ValueError("locality_threshold belongs to locality: threshold, and that needs it")
-        return self
 
 
 def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -> SlsRun:
@@ -121,7 +52,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     cacheable, profile = _locality(trace, placed, system, options)
     order = _order(trace, first_bag, system, options)
     sent = send(trace, placed, system, bag_packet, order, cacheable)
-    packets = _packets(trace, placed, system, sent, first_bag)
+    packets = encoded(trace, placed, system, sent, first_bag)
     channels = system.among_traffic(
         lambda bursts: run_channels(trace, sent, placed, system, options, bursts),
         _end,
@@ -207,7 +138,7 @@ def run_channels(
 ) -> list[Channel]:
     """Run the channels side by side, each in a thread of its own, the host's ``others`` besides."""
     others = others or Served.none().bursts
-    units, compressed = _units(options, system, trace), options.delivery == "compressed"
+    units, compressed = units_of(options, system, trace), options.delivery == "compressed"
 
     def run_one(channel: int) -> Channel:
         instructions = instructions_of(channel, sent, placed, system, as_ddr_commands=not compressed)
@@ -221,76 +152,6 @@ def run_channels(
 
 def _end(channels: list[Channel]) -> int:
     return max(channel.cycles for channel in channels)
-
-
-def _units(options: Options, system: System, trace: Trace) -> Units:
-    """Return sizes and latencies; one table of 8-bit entries gives every packet the way through its dequantiser."""
-    weighted = trace.weight is not None
-    dequantised = any(trace.tables[t].dtype == "int8_rowwise" for t in np.unique(trace.calls.table))
-    adders = 1 + (system.memory.ranks_per_dimm - 1).bit_length()  # the rank's own, then the DIMM's tree
-    adders += dequantised  # its bias
-    cycles, compressed = system.spec.cycles, options.delivery == "compressed"
-    fixed = kernel.Fixed(
-        window=cycles["nBL"] if compressed else 1,
-        per_window=options.instructions_per_burst if compressed else 1,
-        buffers=options.packets_in_flight,
-        burst=cycles["nBL"],
-        write_latency=cycles["nCWL"],
-        read_latency=cycles["nCL"],
-        turnaround=options.turnaround_cycles,
-        decode=options.rank_cache_cycles if system.cache.rank else 0,
-        after_last_burst=options.pipeline_cycles
-        + options.adder_cycles * adders
-        + options.multiplier_cycles * (weighted + dequantised),
-    )
-    return Units(options.reorder_window, options.header_bursts_per_dimm, fixed)
-
-
-def _packets(
-    trace: Trace, placed: PlacedLookups, system: System, sent: Sent, first_bag: NDArray[np.int64]
-) -> Packets:
-    """Return the packets of a run, whose instructions are encoded when somebody asks for them."""
-    code = opcodes(trace)
-    packets = Packets(
-        partial(_encode, trace, placed, system, sent, first_bag, code), sent.channel, sent.packet, first_bag
-    )
-    if not fits_address(system.spec, system.ranks_per_channel, placed):
-        _ = packets.words  # tells which does not fit
-    return packets
-
-
-def _encode(
-    trace: Trace,
-    placed: PlacedLookups,
-    system: System,
-    sent: Sent,
-    first_bag: NDArray[np.int64],
-    code: NDArray[np.uint64],
-) -> NDArray[np.uint64]:
-    """Encode one instruction per lookup; its address counts slots of its table's size within the channel."""
-    org, first = system.spec.organization, placed.first[:-1]
-    bank = sent.rank.astype(np.int64) * system.spec.banks_per_rank + placed.flat_bank[first]
-    row = placed.row[first].astype(np.int64)
-    weight = np.ones(trace.lookups, np.float32) if trace.weight is None else trace.weight
-    position = np.empty_like(sent.order)
-    position[sent.order] = np.arange(len(sent.order))
-    delivered = np.argsort(position[sent.packet], kind="stable")
-    channel_bank = sent.channel * system.ranks_per_channel * system.spec.banks_per_rank + bank
-    flags = np.zeros(trace.lookups, np.uint64)
-    flags[delivered] = ddr_flags(channel_bank[delivered], row[delivered])
-    call = np.repeat(np.arange(len(trace.calls)), trace.calls.bags)[sent.bag]
-    burst = (bank * org.rows.value + row) * org.bursts_per_row.value + placed.column[first]
-    return encode(
-        {
-            "opcode": code[call],
-            "ddr_cmd": flags,
-            "daddr": (burst * placed.burst_slots[trace.table] + placed.slot).astype(np.uint64),
-            "vsize": (np.diff(placed.first) - 1).astype(np.uint64),
-            "weight": weight.view(np.uint32).astype(np.uint64),
-            "locality": sent.cacheable.astype(np.uint64),
-            "psum_tag": (trace.bag - first_bag[sent.packet]).astype(np.uint64),
-        }
-    )
 
 
 def _host_adds(sent: Sent) -> tuple[int, int]:
