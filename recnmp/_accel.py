@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 
 _Function = Callable[..., Any]
 
@@ -59,3 +60,16 @@ def inlined(function: _Function) -> _Function:
     """Compile ``function`` into every kernel that calls it: for small, hot helpers."""
     compiled: _Function = numba.njit(forceinline=True, **_INTERNAL)(function)
     return compiled
+
+
+def _popcount(word: Any) -> Any:
+    # the one form that LLVM turns into a single instruction; the product is meant to overflow
+    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    fours = np.uint64(0x3333333333333333)
+    word = (word & fours) + ((word >> np.uint64(2)) & fours)
+    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+popcount: _Function = (lambda word: int(word).bit_count()) if numba.config.DISABLE_JIT else inlined(_popcount)
+"""Counts the set bits of a ``uint64``, for kernels."""
