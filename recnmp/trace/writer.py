@@ -18,12 +18,18 @@ from recnmp.trace.trace import Calls, Table, Trace
 ROW_GROUP = 1 << 20
 """Lookups in a row group: the unit of reading, and about the most that a writer keeps in memory."""
 
+_PAGE_BYTES = 32 << 10
+"""Small pages stay in the cache while they are unpacked: a quarter less time to read than 1 MiB."""
+
+_MOST_TABLES = int(np.iinfo(COLUMNS["table"]).max) + 1
+
 _ENCODINGS = {
     "table": "DELTA_BINARY_PACKED",
     "bag": "DELTA_BINARY_PACKED",
     "entry": "BYTE_STREAM_SPLIT",
     "weight": "BYTE_STREAM_SPLIT",
 }
+_COMPRESSION = {"table": "ZSTD", "bag": "LZ4", "entry": "ZSTD", "weight": "ZSTD"}
 
 
 def file_schema(weighted: bool) -> pa.Schema:
@@ -38,6 +44,7 @@ class TraceWriter:
     Lookups go to ``<path>.tmp``, which takes the name ``path`` when the ``with`` block ends well and is
     removed when it does not. Raises ConfigError where a path, a lookup or a call cannot be part of a trace,
     RecnmpError where the file system fails. That lookups and calls agree on tables is left to the reader.
+    Where the tables' sizes show at the end only, give None for ``tables`` and call ``declare`` before it.
 
     >>> with TraceWriter(path, [Table("users", 100, 16)]) as writer:  # doctest: +SKIP
     ...     writer.append(table=[0, 0], bag=[0, 0], entry=[3, 99])
@@ -47,16 +54,18 @@ class TraceWriter:
     def __init__(
         self,
         path: Path,
-        tables: Sequence[Table],
+        tables: Sequence[Table] | None,
         meta: Mapping[str, Any] | None = None,
         *,
         weighted: bool = False,
     ) -> None:
-        self._path, self._tables, self._meta = Path(path), tuple(tables), dict(meta or {})
-        self._sizes = np.array([table.entries for table in tables], np.int64)
+        self._path, self._meta = Path(path), dict(meta or {})
+        self._tables: tuple[Table, ...] | None = None if tables is None else tuple(tables)
         self._schema = file_schema(weighted)
         self._digest = ContentDigest()
-        self._pending: list[dict[str, NDArray[Any]]] = []
+        self._group = {name: np.empty(ROW_GROUP, COLUMNS[name]) for name in self._schema.names}
+        self._filled = 0
+        self._largest = np.full(_MOST_TABLES, -1, np.int64)  # entry read, by table
         self._calls: list[Calls] = []
         self._first_bag: int | None = None
         self._last_bag = 0
@@ -70,9 +79,10 @@ class TraceWriter:
         self._parquet = pq.ParquetWriter(
             self._file,
             self._schema,
-            compression="zstd",
-            compression_level=1,
+            compression={name: _COMPRESSION[name] for name in self._schema.names},
+            compression_level={name: 1 for name in self._schema.names if _COMPRESSION[name] == "ZSTD"},
             use_dictionary=False,
+            data_page_size=_PAGE_BYTES,
             column_encoding={name: _ENCODINGS[name] for name in self._schema.names},
             store_schema=False,
             write_page_checksum=True,
@@ -92,10 +102,24 @@ class TraceWriter:
         if len(chunk["bag"]) == 0:
             return
         self._check(chunk)
-        self._digest.update(chunk)
-        self._pending.append(chunk)
-        while sum(len(part["bag"]) for part in self._pending) >= ROW_GROUP:
-            self._write_group()
+        done = 0
+        while done < len(chunk["bag"]):
+            part = {name: values[done : done + ROW_GROUP - self._filled] for name, values in chunk.items()}
+            end = self._filled + len(part["bag"])
+            for name, values in part.items():
+                self._group[name][self._filled : end] = values
+            done, self._filled = done + len(part["bag"]), end
+            if end == ROW_GROUP:
+                self._write_group()
+
+    def declare(self, tables: Sequence[Table]) -> None:
+        """State the tables of a writer that was given none, any time before the end."""
+        self._tables = tuple(tables)
+
+    @property
+    def largest(self) -> NDArray[np.int64]:
+        """The largest entry read so far by table, -1 where none was, shape (65536,)."""
+        return self._largest
 
     def add_calls(self, calls: Calls) -> None:
         """Add the next operator calls; they may come before or after their lookups."""
@@ -121,26 +145,38 @@ class TraceWriter:
         bag, table = chunk["bag"], chunk["table"]
         if bag[0] < self._last_bag or np.any(bag[1:] < bag[:-1]):
             raise ConfigError("trace lookups are not in bag order")
-        if table.max() >= len(self._tables) or np.any(chunk["entry"] >= self._sizes[table]):
-            raise ConfigError("a trace lookup is outside its table, or its table is not declared")
+        starts = np.concatenate([[0], np.flatnonzero(table[1:] != table[:-1]) + 1])
+        np.maximum.at(self._largest, table[starts], np.maximum.reduceat(chunk["entry"], starts))
+        if self._tables is not None:
+            self._check_tables(self._tables)
         self._first_bag = int(bag[0]) if self._first_bag is None else self._first_bag
         self._last_bag = int(bag[-1])
 
+    def _check_tables(self, tables: Sequence[Table]) -> None:
+        sizes = np.zeros(_MOST_TABLES, np.int64)
+        sizes[: len(tables)] = [table.entries for table in tables]
+        if np.any(self._largest >= sizes):
+            raise ConfigError("a trace lookup is outside its table, or its table is not declared")
+
     def _write_group(self) -> None:
-        joined = {name: np.concatenate([part[name] for part in self._pending]) for name in self._schema.names}
-        group = {name: values[:ROW_GROUP] for name, values in joined.items()}
-        self._parquet.write_table(pa.table(group, schema=self._schema), row_group_size=ROW_GROUP)
-        rest = {name: values[ROW_GROUP:] for name, values in joined.items()}
-        self._pending = [rest] if len(rest["bag"]) else []
+        group = {name: values[: self._filled] for name, values in self._group.items()}
+        self._digest.update(group)
+        columns = [_arrow(values) for values in group.values()]
+        table = pa.Table.from_arrays(columns, schema=self._schema)
+        self._parquet.write_table(table, row_group_size=ROW_GROUP)
+        self._filled = 0
 
     def _finish(self) -> None:
+        if self._tables is None:
+            raise ConfigError("a trace needs its tables to be declared")
+        self._check_tables(self._tables)
         calls = join_calls(self._calls)
         table, bag, entry = (np.empty(0, COLUMNS[name]) for name in ("table", "bag", "entry"))
         Trace(table, bag, entry, None, self._tables, calls)  # checks the calls
         end = int(calls.first_bag[-1] + calls.bags[-1])
         if self._first_bag is not None and not calls.first_bag[0] <= self._first_bag <= self._last_bag < end:
             raise ConfigError("trace has lookups in bags that no call owns")
-        if self._pending:
+        if self._filled:
             self._write_group()
         header = Header(self._tables, calls, self._meta, self._digest.result(self._tables, calls))
         self._parquet.add_key_value_metadata({METADATA_KEY: header_json(header)})
@@ -169,4 +205,10 @@ def _column(name: str, values: ArrayLike) -> NDArray[Any]:
         limits = np.iinfo(dtype)
         if array.dtype.kind not in "iu" or array.min() < 0 or array.max() > limits.max:
             raise ConfigError(f"trace column {name!r} holds whole numbers from 0 to {limits.max}")
-    return array.astype(dtype)
+    return array.astype(dtype, copy=False)
+
+
+def _arrow(values: NDArray[Any]) -> pa.Array:
+    """Return ``values`` as an Arrow array on the same memory, without looking for pandas."""
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
