@@ -18,9 +18,10 @@ from recnmp.reproduce.traffic import Traffic, text_of, trace_columns
 PLUGIN = True
 
 ABOUT = (
-    "shipped traces, whose indices are drawn with the reuse that Meta published for production-like tables: 60 tables "
-    "of 64 B, the reference workload, and RM2 with 256 B. One channel of DDR4-2400 with one DIMM of two ranks; the host "
-    "reads its tables from random pages with full queues and no cache. Energy leaves out the buffer's FPGA."
+    "shipped traces, whose indices are drawn with the reuse that Meta published for production-like "
+    "tables: 60 tables of 64 B, the reference workload, and RM2 with 256 B. One channel of DDR4-2400 with "
+    "one DIMM of two ranks; the host reads its tables from random pages with full queues and no cache. "
+    "Energy leaves out the buffer's FPGA."
 )
 
 _MEMORY = MemoryConfig(dimms_per_channel=1, ranks_per_dimm=2)
@@ -37,12 +38,12 @@ _BOUNDS = (2, 3, 5, 10)
 """Latency bounds of the load test, in times of the host's own gather."""
 
 _HOST = (
-    "the host here keeps both ranks busy and its bus 91 % full, as no real core does, while 64 B entries cap two "
-    "ranks at 1.23 of a channel's peak (nFAW)"
+    "the host here keeps both ranks busy and its bus 91 % full, as no real core does, while 64 B entries "
+    "cap two ranks at 1.23 of a channel's peak (nFAW)"
 )
 _ENERGY = (
-    "what the measurement covers is not known; ours prices DRAM commands, pins and adders alone, without the FPGA "
-    "in the buffer, its SRAM and the pins between it and DRAM"
+    "what the measurement covers is not known; ours prices DRAM commands, pins and adders alone, without "
+    "the FPGA in the buffer, its SRAM and the pins between it and DRAM"
 )
 REASONS = {
     "latency": f"{_HOST}; traces, sums and software take the rest. With 256 B the same design is near 1.8",

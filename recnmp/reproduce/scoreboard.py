@@ -1,7 +1,8 @@
 """Scoreboards: experiments of a paper run again, each number beside the published one, gaps explained.
 
-A module of this folder with ``PLUGIN = True`` is a reproduction; it has ``ABOUT``, how ours was found, and ``experiments(quick)``;
-``library/published`` has a file of its name (with dashes) with the values that it is compared with.
+A module of this folder with ``PLUGIN = True`` is a reproduction. It has ``ABOUT``, which says how ours is found, and
+``experiments(quick)``; ``library/published`` has a file of its name (with dashes) with the values that it is
+compared with.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -81,8 +82,8 @@ def reproduce(
 ) -> dict[str, Any]:
     """Run the experiments of ``name`` and return its scoreboard as plain data.
 
-    ``quick`` takes shorter traces. Keys: ``name``, ``title``, ``source``, ``about``, ``quick``, ``rows`` (see ``_row``) and
-    ``experiments`` with name, title, points, remarks and chart. Raises ConfigError for an unknown name.
+    ``quick`` takes shorter traces. Keys: ``name``, ``title``, ``source``, ``about``, ``quick``, ``rows`` (see
+    ``_row``) and ``experiments`` with name, title, points, remarks and chart. Raises ConfigError for an unknown name.
     """
     module = plugin("reproduce", check_name(name).replace("-", "_"))
     published = load_published(name)

@@ -9,9 +9,9 @@ from recnmp.reproduce.traffic import text_of
 _POOLINGS = (1, 8)
 
 REASONS = {
-    "imbalance-cost": "packets in flight average over their neighbours, and when ranks are even instructions and sums "
-    "fill 90 % of the channel: little is left to gain; with 128 B vectors (row below), which take half the "
-    "instructions per byte, unevenness costs as much as published",
+    "imbalance-cost": "packets in flight average over their neighbours, and when ranks are even "
+    "instructions and sums fill 90 % of the channel: little is left to gain; with 128 B vectors (row "
+    "below), which take half the instructions per byte, unevenness costs as much as published",
 }
 
 

@@ -20,10 +20,10 @@ _ORDERS = {
 REASONS = {
     "hit-rate-8-kb": "the trace has no order in time beyond popularity, and a small cache lives on recency; "
     "shorter distances of reuse than independent draws give are in the paper's traces, which are not public",
-    "hit-rate-ceiling": "half is what a competitor says of the paper's traces, which are not public; no cache hits more than "
-    "the lookups that are not first reads, a share that stands beside ours",
-    "llc-8-mib": "the low end of the paper's range is that of its least local tables, which are not public; ours is one "
-    "mix of tables, fitted to published averages",
+    "hit-rate-ceiling": "half is what a competitor says of the paper's traces, which are not public; no "
+    "cache hits more than the lookups that are not first reads, a share that stands beside ours",
+    "llc-8-mib": "the low end of the paper's range is that of its least local tables, which are not "
+    "public; ours is one mix of tables, fitted to published averages",
     "llc-64-mib": "the trace ends before 64 MiB are full: first reads are the limit",
     "llc-random": "the published value is an upper bound; uniform indices repeat only by chance",
 }

@@ -12,15 +12,16 @@ _SHAPES = ("1x1", "1x2", "2x2", "4x2")
 _KINDS = ("compressed", "ddr_commands")
 
 _SHARED = (
-    "headers and sums take their part of the channel, and a packet waits for its busiest rank; the derived value "
-    "is for commands alone"
+    "headers and sums take their part of the channel, and a packet waits for its busiest rank; the derived "
+    "value is for commands alone"
 )
 REASONS = {
     "commands-64": _SHARED,
     "commands-128": _SHARED,
     "commands-256": _SHARED,
     "expansion-64": "a random 64 B lookup is PRE, ACT, RD: 3 clocks of C/A, against half a clock for an "
-    "instruction, so 6 times at most, less the clocks around a packet; 8 is the count of lookups per burst time",
+    "instruction, so 6 times at most, less the clocks around a packet; 8 is the count of lookups per burst "
+    "time",
 }
 
 

@@ -21,13 +21,13 @@ _GROUPS = {
 """Parts that are shown, and the ledger's parts in each."""
 
 _INSTRUCTIONS = (
-    "the derived bound leaves instructions, results and adders out; a 79-bit instruction alone crosses the pins "
-    "for 1.7 nJ, much beside a vector of 64 B"
+    "the derived bound leaves instructions, results and adders out; a 79-bit instruction alone crosses the "
+    "pins for 1.7 nJ, much beside a vector of 64 B"
 )
 REASONS = {
-    "energy-saved": "the paper's split is not at hand; at its prices 44 % are saved without any cache, so its hits "
-    "save less than ours or it counts what is not counted here: pins between DRAM and a DIMM's buffer, leakage "
-    "of the units",
+    "energy-saved": "the paper's split is not at hand; at its prices 44 % are saved without any cache, so "
+    "its hits save less than ours or it counts what is not counted here: pins between DRAM and a DIMM's "
+    "buffer, leakage of the units",
     "energy-saved-no-cache-64": _INSTRUCTIONS,
     "energy-saved-no-cache-128": _INSTRUCTIONS,
     "energy-saved-no-cache-256": _INSTRUCTIONS,
@@ -92,6 +92,7 @@ def _saved(results: Results, *key: str | int, ledger: str = "recnmp_isca20") -> 
 
 def _chart(results: Results) -> Chart:
     last = list(STEPS)[-1]
+    traces: tuple[Key, ...] = (("random", 64, "host"), ("fitted", 64, "host"), ("RM1", 128, "host"))
     shown: dict[str, Key] = {}
     for size in _DIMS:
         shown[f"host\nrandom\n{size} B"] = "random", size, "host"
@@ -111,7 +112,7 @@ def _chart(results: Results) -> Chart:
         "nJ per lookup",
         tuple(shown),
         series,
-        caption=f"fitted: {text_of(results['fitted', 64, 'host'].trace)}",
+        caption="; ".join(text_of(results[key].trace) for key in traces),
     )
 
 

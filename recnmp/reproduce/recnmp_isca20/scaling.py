@@ -12,8 +12,8 @@ _PAGES = ("coloured", "random")
 _IDS = {"1x2": "base-2-ranks", "2x2": "base-4-ranks", "4x2": "base-8-ranks"}
 
 _HOST = (
-    "the host here keeps its queues full and moves 0.90 to 0.92 of the channel's peak, while random 64 B vectors "
-    "let a rank move 0.615 of its own at most (nFAW), less refresh"
+    "the host here keeps its queues full and moves 0.90 to 0.92 of the channel's peak, while random 64 B "
+    "vectors let a rank move 0.615 of its own at most (nFAW), less refresh"
 )
 REASONS = {
     "base-2-ranks": f"{_HOST}: 2 ranks cannot be above 2 x 0.615 / 0.92 = 1.34; 1.96 needs a host at 0.63",
@@ -68,7 +68,7 @@ def _chart(results: Results, speedup: dict[Key, float], values: Values) -> Chart
     series += [
         bars("coloured, 8", "coloured", 8),
         bars("coloured, 8, random indices", "coloured", 8, indices="random"),
-        Series("published (recalled): coloured, 8", tuple(values.get(_IDS.get(s, "")) for s in _SHAPES)),
+        Series("published (recalled)", tuple(values.get(_IDS.get(s, "")) for s in _SHAPES)),
     ]
     text = text_of(results["host", "skewed", "4x2"].trace)
     return Chart(

@@ -9,10 +9,10 @@ from recnmp.reproduce.traffic import text_of
 _QUEUES = (1, 2, 4, 8, 16, 32)
 
 REASONS = {
-    "host-saturation": "cores and their miss buffers are not modelled: the host's queues are full at any time, so "
-    "it is as fast as DRAM allows; the paper measured where latency starts to climb",
-    "host-ceiling": "the paper's is what a bandwidth tester measures on a server, with cores, prefetchers and "
-    "refresh; ours are random reads from full queues",
+    "host-saturation": "cores and their miss buffers are not modelled: the host's queues are full at any "
+    "time, so it is as fast as DRAM allows; the paper measured where latency starts to climb",
+    "host-ceiling": "the paper's is what a bandwidth tester measures on a server, with cores, prefetchers "
+    "and refresh; ours are random reads from full queues",
 }
 
 

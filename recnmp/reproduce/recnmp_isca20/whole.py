@@ -17,8 +17,9 @@ _MODELS = {"rm1": 8, "rm2": 2, "rm3": 16}
 _DEVICE, _BATCH = "xeon_2core_shared_2026", 64
 
 REASONS = {
-    "end-to-end": "layer sizes of the paper's models are not public and its host has 18 cores; ours is the shipped "
-    "model whose gathers weigh most (91 % of the host's time; 74 % are recalled of the paper's), its dense part timed on one core of another CPU",
+    "end-to-end": "layer sizes of the paper's models are not public and its host has 18 cores; ours is the "
+    "shipped model whose gathers weigh most (91 % of the host's time; 74 % are recalled of the paper's), "
+    "its dense part timed on one core of another CPU",
 }
 
 
