@@ -2,11 +2,16 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recnmp.cli._base import FILE, cli, counted, json_option, progress
+
+if TYPE_CHECKING:
+    from recnmp.trace.running import Captured
 
 
 @cli.group()
@@ -14,30 +19,97 @@ def trace() -> None:
     """Capture and inspect traces of embedding accesses."""
 
 
-@trace.command()
+@trace.command(context_settings={"ignore_unknown_options": True})
 @click.argument("target")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option(
     "--out", type=FILE, metavar="FILE", help="Trace to write; by default TARGET's name with .parquet."
+)
+@click.option(
+    "--model", type=FILE, metavar="FILE", help="Model file to write: the tables that were captured."
 )
 @click.option("--batches", type=click.IntRange(min=1), help="Batches to run; by default all, 8 of the zoo.")
 @click.option("--batch-size", type=click.IntRange(min=1), help="Samples in a batch of the zoo.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the inputs.")
-def capture(target: str, out: Path | None, batches: int | None, batch_size: int | None, seed: int) -> None:
+@click.option(
+    "--check/--no-check",
+    default=True,
+    show_default=True,
+    help="Replay every call by NumPy and compare it with the model's own result.",
+)
+@click.option(
+    "--overhead", is_flag=True, help="Run TARGET twice more, without capture, and compare the times."
+)
+@json_option
+def capture(
+    target: str,
+    arguments: tuple[str, ...],
+    *,
+    out: Path | None,
+    model: Path | None,
+    overhead: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Run TARGET and write every embedding access that it makes.
 
-    TARGET is zoo:NAME (see `recnmp list models`), 'SCRIPT.py ARGUMENTS', or MODULE:FACTORY where FACTORY()
-    returns a model and its inputs. The model runs as it is; what it prints goes to standard error.
+    TARGET is zoo:NAME (see `recnmp list models`), SCRIPT.py followed by its own arguments (after -- where they
+    are named like options here), or MODULE:FACTORY where FACTORY() returns a model and its inputs. The model
+    runs as it is; what it prints goes to standard error.
     """
-    from recnmp.trace.capture import capture_target
+    from recnmp.trace.capture import run_captured
 
     first = (target.split() or [""])[0]
     file = out or Path(f"{Path(first.rpartition(':')[2]).stem}.parquet")
     with progress() as show:
-        captured = capture_target(
-            target, out=file, batches=batches, batch_size=batch_size, seed=seed, progress=show
+        captured = run_captured(
+            target,
+            arguments=arguments,
+            out=file,
+            model_out=model,
+            measure_overhead=overhead,
+            progress=show,
+            **options,
         )
-    counts = {"lookup": captured.lookups, "bag": captured.bags, "table": len(captured.tables)}
-    click.echo(f"{file}: {', '.join(counted(counts | {'batch': captured.batches}))}")
+    if as_json:
+        click.echo(json.dumps(_capture_document(file, captured), indent=2))
+        return
+    made = captured.trace
+    counts = {"lookup": made.lookups, "bag": made.bags, "table": len(made.tables), "batch": made.batches}
+    click.echo(f"{file}: {', '.join(counted(counts))}")
+    for line in _capture_lines(captured):
+        click.echo(f"  {line}")
+
+
+def _capture_lines(captured: "Captured") -> Iterator[str]:
+    """Yield what is to be known of a captured run beside its counts."""
+    cost = captured.overhead
+    if captured.check is None:
+        yield "not checked against the model's own results"
+    else:
+        checked = ", ".join(counted({"call": captured.check["calls"], "bag": captured.check["bags"]}))
+        largest = captured.check["largest_difference"]
+        yield f"replayed by NumPy: {checked} equal the model's own, largest difference {largest:.3g}"
+    share = cost.own_s / cost.captured_s if cost.captured_s else 0.0
+    whole = (
+        "" if cost.factor is None else f", {cost.factor:.2f} x the {cost.uncaptured_s:.3f} s without capture"
+    )
+    yield f"capture: {cost.own_s:.3f} s, {share:.0%} of a run of {cost.captured_s:.3f} s{whole}"
+    yield from captured.notes
+
+
+def _capture_document(file: Path, captured: "Captured") -> dict[str, Any]:
+    made = captured.trace
+    return {
+        "file": str(file),
+        "lookups": made.lookups,
+        "bags": made.bags,
+        "tables": len(made.tables),
+        "batches": made.batches,
+        "check": captured.check,
+        "overhead": captured.overhead.to_dict(),
+        "notes": list(captured.notes),
+    }
 
 
 @trace.command()

@@ -1,23 +1,20 @@
 """Capture: every embedding lookup of a PyTorch run, without a change to the model.
 
-``Capture`` watches the operators that PyTorch executes, so it sees modules, functional calls, slices of
-weights and compiled code alike. A table is a weight storage: slices of one weight read one table. A batch
-ends where a new forward pass comes to a model or table that it has already seen, or where ``new_batch`` says.
+``Capture`` watches the operators that PyTorch executes, so it sees modules, functional calls, slices and
+indexing of weights, quantised and fused tables, and compiled code alike. A table is a weight storage: slices of
+one weight read one table. A batch ends where a new forward pass comes to a model or table that it has already
+seen, or where ``new_batch`` says.
 
-Not captured: indexing such as ``weight[ids]``, and what runs in other threads or processes (an error where it
-can be seen). Quantised tables and TorchRec's fused operators are an error, never skipped. An ``nn.Embedding``
-of a (B, S) input counts as B * S bags of one lookup.
+Not captured, and an error where it can be seen: other threads and processes, tables of other types than FP32
+and ``int8_rowwise``. Not captured, and counted: indexing of tensors that are no parameters. Not seen: replayed
+CUDA graphs, code without PyTorch operators. What pools nothing, an ``nn.Embedding`` of a (B, S) input, counts
+as B * S bags of one lookup.
 """
 
 import contextlib
-import random
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
-from threading import get_ident
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
-
-import numpy as np
 
 from recnmp.errors import ConfigError, RecnmpError
 
@@ -31,14 +28,18 @@ except ModuleNotFoundError as missing:
     ) from None
 
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from recnmp.trace.operators import EmbeddingCall, TablePlace, is_lookup, read_call
+from recnmp.trace.forwards import Forwards
+from recnmp.trace.operators import EmbeddingCall, Reader
+from recnmp.trace.proof import Proof
+from recnmp.trace.readers import reader_of
 from recnmp.trace.recorder import BatchLimitReached, Recorder
-from recnmp.trace.storage import save_trace
-from recnmp.trace.targets import find_target
+from recnmp.trace.running import capture_target, run_captured
 from recnmp.trace.trace import Table, Trace
+from recnmp.trace.weights import Tables, TableSource
+
+__all__ = ["BatchLimitReached", "Capture", "capture_target", "run_captured"]
 
 
 class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -51,15 +52,34 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
     Args:
         batches: end the run, by ``recorder.BatchLimitReached``, when a further batch begins.
         on_batch: called with the number of every batch that begins, from 0.
+        check: replay every call by NumPy and compare it with what the model got; see ``recnmp.trace.proof``.
+        tables: tensors by name, shape (entries, dim), whose indexing (``tensor[ids]``) is a lookup although
+            they are no parameters or buffers of a module.
+
+    Attributes:
+        proof: what was compared, or None without ``check``.
+        own_seconds: time that reading, recording and comparing calls took; not what PyTorch takes to hand
+            every operator over.
     """
 
     supports_higher_order_operators = True
 
-    def __init__(self, batches: int | None = None, on_batch: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        batches: int | None = None,
+        on_batch: Callable[[int], None] | None = None,
+        *,
+        check: bool = True,
+        tables: Mapping[str, Tensor] | None = None,
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.proof = Proof() if check else None
+        self.own_seconds = 0.0
         self._recorder = Recorder(batches, on_batch)
-        self._forwards = _Forwards()
-        self._tables: dict[TablePlace, tuple[int, Tensor]] = {}  # a held weight keeps its address its own
+        self._tables = Tables(dict(tables or {}))
+        self._forwards = Forwards(self._expect)
+        self._readers: dict[Any, tuple[str, list[str], Reader] | None] = {}
+        self._module_of_packed: dict[int, nn.Module | None] = {}
 
     def __enter__(self) -> "Capture":
         with contextlib.ExitStack() as stack:
@@ -76,43 +96,78 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operator and, if it is an embedding lookup, record what it read."""
         kwargs = kwargs or {}
-        schema = getattr(func, "_schema", None)  # higher-order operators have none
-        if schema is None or not is_lookup(schema.name):
-            return func(*args, **kwargs)
+        if func not in self._readers:
+            self._readers[func] = _known(func)
+        known = self._readers[func]
         result = func(*args, **kwargs)
-        names = [argument.name for argument in schema.arguments]
+        if known is None:
+            return result
+        begin = time.perf_counter()
+        name, names, read = known
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        if given["weight"].device.type != "meta":  # inference of shapes reads nothing
-            self._record(read_call(schema.name, given))
+        if not _is_meta(given):  # inference of shapes reads nothing
+            for n, call in enumerate(read(name, given, result, self._tables)):
+                self._record(call, continues=n > 0)
+        self.own_seconds += time.perf_counter() - begin
         return result
 
     def new_batch(self) -> None:
         """Say that the next lookup begins a batch; from the first time on, nothing else begins one."""
         self._recorder.new_batch()
 
+    @property
+    def linear_layers(self) -> list[tuple[int, int]]:
+        """Inputs and outputs of the ``nn.Linear`` layers that ran, in the order of their first run."""
+        return list(self._forwards.linear.values())
+
+    @property
+    def notes(self) -> list[str]:
+        """What whoever reads the trace should know of the run, a sentence each."""
+        notes = []
+        if self._forwards.compiled:
+            notes.append("compiled code ran eagerly: its operators are those that were compiled")
+        if self._tables.passed_over:
+            notes.append(f"{self._passed_over()}, was not taken for lookups")
+        if self.proof is not None and self.proof.incomparable:
+            notes.append(f"{self.proof.incomparable} bags hold values that are not finite and prove nothing")
+        return notes
+
     def trace(self, meta: Mapping[str, Any] | None = None) -> Trace:
         """Return what was captured so far, with ``meta`` as its provenance.
 
-        Raises RecnmpError when nothing was, or when embedding modules ran where capture cannot see them.
+        Raises RecnmpError when nothing was, or when embeddings were looked up where capture cannot see them.
         """
         if self._forwards.elsewhere:
             raise RecnmpError(
-                f"{self._forwards.elsewhere} embedding forwards ran in another thread, where capture cannot "
-                "see them: run the model in the thread that entered capture"
+                f"embeddings were looked up in another thread ({', '.join(self._forwards.elsewhere)}), where "
+                "capture cannot record them: run the model in the thread that entered capture"
             )
         if not self._recorder.calls:
+            passed_over = f"; {self._passed_over()}, was seen" if self._tables.passed_over else ""
             raise RecnmpError(
-                "nothing was captured: no embedding operator ran in this thread while capture was on "
-                "(nn.Embedding, nn.EmbeddingBag and their functional forms are seen, weight[indices] is not)"
+                "nothing was captured: no embedding operator ran in this thread and process while capture was "
+                "on (nn.Embedding, nn.EmbeddingBag, their functional, quantised and FBGEMM forms and indexing of "
+                f"parameters are seen){passed_over}"
             )
-        return self._recorder.trace(_tables(self._tables, self._forwards.names()), meta or {})
+        trace = self._recorder.trace(self._named_tables(), meta or {})
+        if self.proof is not None:
+            self.proof.confirm(trace)
+        return trace
 
-    def _record(self, call: EmbeddingCall) -> None:
-        if call.weight.dtype != torch.float32:
-            raise RecnmpError(f"an embedding table of {call.weight.dtype}: capture supports torch.float32")
-        table, _ = self._tables.setdefault(call.place, (len(self._tables), call.weight))
-        if table > 0xFFFF:
-            raise RecnmpError("more than 65,536 tables: are the weights computed anew in every forward pass?")
+    def _passed_over(self) -> str:
+        times = self._tables.passed_over
+        return (
+            f"indexing of tensors that are no parameters, {times} time{'s' * (times != 1)} "
+            "(make them parameters or give them as Capture(tables=...))"
+        )
+
+    def _expect(self, root: nn.Module) -> None:
+        self._tables.expect([*root.parameters(), *root.buffers()])
+
+    def _record(self, call: EmbeddingCall, continues: bool) -> None:
+        table = self._tables.number(call.source)
+        if call.source.packed:
+            self._module_of_packed.setdefault(call.source.place.address, self._forwards.innermost)
         self._recorder.record(
             table,
             self._forwards.current,
@@ -121,124 +176,39 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
             call.weight_of_lookup,
             bags=call.bags,
             pooling=call.pooling,
+            continues=continues,
         )
+        if self.proof is not None:
+            self.proof.check(call, table)
+
+    def _named_tables(self) -> list[Table]:
+        """Return the tables in the order of their numbers, under distinct names."""
+        names = {**self._forwards.names(), **self._tables.names}
+        tables: list[Table] = []
+        taken: set[str] = set()
+        for number, source in enumerate(self._tables):
+            name = self._name(source, names) or f"table{number}"
+            name = name if name not in taken else f"{name}#{number}"
+            taken.add(name)
+            tables.append(Table(name, source.entries, source.dim, source.dtype))
+        return tables
+
+    def _name(self, source: TableSource, names: Mapping[int, str]) -> str | None:
+        address = source.place.address
+        if source.packed:
+            return self._forwards.name_of(self._module_of_packed.get(address))
+        return names.get(address)
 
 
-class _Forwards:
-    """Knows the forward pass that is under way, of which outermost module, and that module's parameters."""
-
-    def __init__(self) -> None:
-        self.elsewhere = 0
-        self._thread = get_ident()
-        self._running: list[nn.Module] = []
-        self._passes = 0
-        self._roots: dict[int, nn.Module] = {}
-
-    @property
-    def current(self) -> tuple[int, int] | None:
-        """Number of the forward pass under way and identity of its outermost module, or None."""
-        return (self._passes, id(self._running[0])) if self._running else None
-
-    @contextlib.contextmanager
-    def watched(self) -> Iterator[None]:
-        """Follow the modules that run inside the ``with`` block."""
-        self._thread = get_ident()
-        before = register_module_forward_pre_hook(self._begin)
-        after = register_module_forward_hook(self._end, always_call=True)
-        try:
-            with warnings.catch_warnings():
-                # compiled modules warn that they fire these hooks once more, which does no harm here
-                warnings.filterwarnings("ignore", "Using `torch.compile", UserWarning)
-                yield
-        finally:
-            before.remove()
-            after.remove()
-            self._running.clear()
-
-    def names(self) -> dict[int, str]:
-        """Return the name of the first parameter or buffer in each storage, by the storage's address."""
-        names: dict[int, str] = {}
-        for root in self._roots.values():
-            for name, tensor in [*root.named_parameters(), *root.named_buffers()]:
-                if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
-                    short = name.replace("_orig_mod.", "").removesuffix("weight").removesuffix(".")
-                    short = short or type(root).__name__
-                    names.setdefault(tensor.untyped_storage().data_ptr(), short)
-        return names
-
-    def _begin(self, module: nn.Module, _args: Any) -> None:
-        if get_ident() != self._thread:
-            self.elsewhere += isinstance(module, nn.Embedding | nn.EmbeddingBag)
-            return
-        if not self._running:
-            self._passes += 1
-            self._roots[id(module)] = module
-        self._running.append(module)
-
-    def _end(self, module: nn.Module, _args: Any, _output: Any) -> None:
-        if get_ident() == self._thread and any(module is running for running in self._running):
-            while self._running.pop() is not module:
-                pass  # modules that an error left without a word
+def _known(func: Any) -> tuple[str, list[str], Reader] | None:
+    """Return name, argument names and reader of an operator; None if it looks nothing up."""
+    schema = getattr(func, "_schema", None)  # higher-order operators have none
+    if schema is None:
+        return None
+    names = [argument.name for argument in schema.arguments]
+    reader = reader_of(schema.name, set(names))
+    return None if reader is None else (schema.name, names, reader)
 
 
-def _tables(places: Mapping[TablePlace, tuple[int, Tensor]], names: Mapping[int, str]) -> list[Table]:
-    """Return the tables in the order of their numbers, under distinct names."""
-    tables: list[Table] = []
-    taken: set[str] = set()
-    for place, (number, weight) in places.items():
-        elements = weight.untyped_storage().nbytes() // weight.element_size()
-        entries = (elements - place.phase - place.dim) // place.stride + 1
-        name = names.get(place.address, f"table{number}")
-        name = name if name not in taken else f"{name}#{number}"
-        taken.add(name)
-        tables.append(Table(name, entries, place.dim))
-    return tables
-
-
-def capture_target(
-    target: str,
-    *,
-    out: Path | None = None,
-    batches: int | None = None,
-    batch_size: int | None = None,
-    seed: int = 1,
-    progress: Callable[[str], None] | None = None,
-) -> Trace:
-    """Run ``target`` under capture and return its trace, written to ``out`` as well when given.
-
-    Args:
-        target: ``zoo:NAME`` (a file of library/models), ``SCRIPT.py [ARGUMENTS]``, or ``MODULE:FACTORY``,
-            where ``FACTORY()`` returns a model and an iterable of inputs (tuple: positional, dict: by name).
-        out: trace file to write.
-        batches: batches to run; all when None, 8 for the zoo.
-        batch_size: samples in a batch of the zoo, 64 when None; a script or factory has its own.
-        seed: of the zoo's inputs; for scripts and factories, of the random generators of Python, NumPy and
-            PyTorch before the start.
-        progress: called with a line of text when a batch begins.
-
-    Raises ConfigError for a target that does not exist or options that do not fit it, RecnmpError when it
-    fails or makes no embedding lookups.
-    """
-    if out is not None and not Path(out).parent.is_dir():
-        raise ConfigError(f"{out}: there is no folder {Path(out).parent} to write to")
-    what = find_target(target, batches=batches, batch_size=batch_size, seed=seed)
-
-    def on_batch(number: int) -> None:
-        if progress is not None:
-            progress(f"{target}: batch {number + 1}" + (f" of {what.batches}" if what.batches else ""))
-
-    capture = Capture(what.batches, on_batch)
-    with contextlib.suppress(BatchLimitReached), capture:
-        if what.uses_global_seed:
-            _seed(seed)
-        what.run(capture.new_batch)
-    trace = capture.trace(what.meta)
-    if out is not None:
-        save_trace(trace, out)
-    return trace
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed % 2**32)  # noqa: NPY002 - the script's own draws, wherever it makes them
-    torch.manual_seed(seed)
+def _is_meta(given: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, Tensor) and value.device.type == "meta" for value in given.values())

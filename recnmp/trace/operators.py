@@ -1,112 +1,84 @@
 """What PyTorch's embedding operators read: one operator call in, arrays of entries and bags out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from recnmp.errors import RecnmpError
 from recnmp.trace.trace import POOLINGS
-
-_BAG_OPERATORS = {
-    "aten::embedding_bag",  # arrives whole under inference_mode, as its parts elsewhere
-    "aten::_embedding_bag",
-    "aten::_embedding_bag_forward_only",
-}
-_ENTRY_OPERATOR = "aten::embedding"
-
-# their names say embedding, but they look nothing up: gradients, norms and losses
-_NO_LOOKUP = {"aten::embedding_renorm_", "aten::hinge_embedding_loss", "aten::cosine_embedding_loss"}
-
-
-@dataclass(frozen=True)
-class TablePlace:
-    """Where the entries of a table lie in a tensor's storage; equal places are one table.
-
-    Attributes:
-        address: of the storage.
-        phase: elements from the start of the storage to entry 0.
-        stride: elements from one entry to the next.
-        dim: elements of an entry.
-    """
-
-    address: int
-    phase: int
-    stride: int
-    dim: int
+from recnmp.trace.weights import Tables, TableSource, has_whole_entries, table_of
 
 
 @dataclass(frozen=True)
 class EmbeddingCall:
-    """One operator call.
+    """What one operator reads of one table.
 
     Attributes:
-        weight: the tensor it read, the whole table or a slice of it.
-        place: the table.
+        operator: its name, such as ``aten::embedding_bag``.
+        source: the table.
         entry: entries read, in the numbering of the whole table, shape (lookups,).
         bag: bag of each lookup, from 0, shape (lookups,), not decreasing.
         bags: bags pooled, empty ones included.
         weight_of_lookup: weight of each lookup, shape (lookups,), or None.
         pooling: index into ``POOLINGS``.
+        output: what the operator returned for these bags, shape (bags, dim).
     """
 
-    weight: Tensor
-    place: TablePlace
+    operator: str
+    source: TableSource
     entry: NDArray[np.int64]
     bag: NDArray[np.int64]
     bags: int
     weight_of_lookup: NDArray[np.float32] | None
     pooling: int
+    output: Tensor
 
 
-def is_lookup(name: str) -> bool:
-    """Tell whether operator ``name`` (``aten::embedding``) reads embedding entries in a way known here.
-
-    Raises RecnmpError for an operator that looks like an embedding lookup and is not known: a trace without
-    its lookups would be wrong, and nobody would see it.
-    """
-    if "embedding" not in name:
-        return False
-    if name in _BAG_OPERATORS or name == _ENTRY_OPERATOR:
-        return True
-    if name in _NO_LOOKUP or (name.startswith("aten::") and name.endswith("_backward")):
-        return False
-    raise RecnmpError(
-        f"the model calls {name}, an embedding operator unknown to capture: its lookups would be missing"
-    )
+Reader = Callable[[str, Mapping[str, Any], Any, Tables], list[EmbeddingCall]]
+"""Returns what an operator, by name, with these arguments by name and this result, reads of the tables."""
 
 
-def read_call(name: str, given: Mapping[str, Any]) -> EmbeddingCall:
-    """Return what a call of operator ``name`` with the ``given`` arguments by name reads.
-
-    Raises RecnmpError for a weight whose entries are not contiguous.
-    """
-    weight: Tensor = given["weight"]
-    indices = _integers(given["indices"])
-    place, first = _place(weight)
-    if name == _ENTRY_OPERATOR:
-        # torch reads the entry at padding_idx too: it only skips that entry's gradient
-        entry = indices.reshape(-1)
-        return EmbeddingCall(
-            weight, place, first + entry, np.arange(len(entry)), len(entry), None, POOLINGS.index("none")
-        )
-    offsets = _integers(given["offsets"])
-    starts = offsets[:-1] if given.get("include_last_offset") else offsets
-    end = offsets[-1] if given.get("include_last_offset") else len(indices)
+def read_bags(
+    given: Mapping[str, Any], first: int = 0
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[np.float32] | None]:
+    """Return entries, bags, number of bags and weights that ``indices`` and ``offsets`` of a call describe."""
+    indices = integers(given["indices"])
+    offsets = given.get("offsets")
+    if offsets is None:  # two dimensions: a bag a row
+        width = indices.shape[1]
+        offsets_array, indices = np.arange(0, indices.size, max(width, 1)), indices.reshape(-1)
+        offsets_array = offsets_array if width else np.zeros(len(given["indices"]), np.int64)
+    else:
+        offsets_array = integers(offsets)
+    last = bool(given.get("include_last_offset")) and offsets is not None
+    starts = offsets_array[:-1] if last else offsets_array
+    end = offsets_array[-1] if last else len(indices)
     bag = np.repeat(np.arange(len(starts)), np.diff(starts, append=end))
     entry = indices[: len(bag)]
-    weighting = given.get("per_sample_weights")
-    weights = None if weighting is None else weighting.detach().float().cpu().numpy().reshape(-1)[: len(bag)]
+    return first + entry, bag, len(starts), _weights(given.get("per_sample_weights"), len(bag))
+
+
+def _weights(given: Tensor | None, n: int) -> NDArray[np.float32] | None:
+    return None if given is None else given.detach().float().cpu().numpy().reshape(-1)[:n]
+
+
+def _read_embedding_bag(
+    name: str, given: Mapping[str, Any], result: Any, _tables: Tables
+) -> list[EmbeddingCall]:
+    weight: Tensor = given["weight"]
+    source, first = table_of(weight)
+    entry, bag, bags, weights = read_bags(given, first)
     padding = _padding(name, given.get("padding_idx"), weight.shape[0])
     if padding is not None:
-        keep = entry != padding  # torch does not read padded lookups
+        keep = entry != first + padding  # torch does not read padded lookups
         entry, bag = entry[keep], bag[keep]
         weights = None if weights is None else weights[keep]
     mode = int(given.get("mode", 0))  # sum, mean, max: the order of POOLINGS
-    return EmbeddingCall(weight, place, first + entry, bag, len(starts), weights, mode)
+    return [EmbeddingCall(name, source, entry, bag, bags, weights, mode, result[0])]
 
 
 def _padding(name: str, index: int | None, entries: int) -> int | None:
@@ -116,18 +88,52 @@ def _padding(name: str, index: int | None, entries: int) -> int | None:
     return index % entries
 
 
-def _place(weight: Tensor) -> tuple[TablePlace, int]:
-    """Return the table that ``weight`` shows, and the entry at which it starts."""
-    entries, dim = weight.shape
-    stride = weight.stride(0) if entries > 1 else max(dim, 1)
-    if stride < dim or (dim > 1 and weight.stride(1) != 1):
-        raise RecnmpError(
-            f"an embedding table of shape ({entries}, {dim}) has strides {weight.stride()}: "
-            "its entries are not contiguous in memory"
-        )
-    first, phase = divmod(int(weight.storage_offset()), stride)
-    return TablePlace(weight.untyped_storage().data_ptr(), phase, stride, dim), first
+def _read_embedding(name: str, given: Mapping[str, Any], result: Any, _tables: Tables) -> list[EmbeddingCall]:
+    # torch reads the entry at padding_idx too: it only skips that entry's gradient
+    source, first = table_of(given["weight"])
+    return [gather(name, source, first + integers(given["indices"]).reshape(-1), result)]
 
 
-def _integers(tensor: Tensor) -> NDArray[np.int64]:
+def _read_index(name: str, given: Mapping[str, Any], result: Any, tables: Tables) -> list[EmbeddingCall]:
+    """Read ``weight[ids]`` and ``weight.index_select(0, ids)`` of what may be a table."""
+    weight: Tensor = given["self"]
+    if weight.dim() != 2 or not weight.is_floating_point():
+        return []
+    if name == "aten::index_select":
+        index = given["index"] if given["dim"] in (0, -2) else None
+    else:
+        index, *others = given["indices"]
+        index = None if any(other is not None for other in others) else index
+    if index is None or index.device.type == "meta":
+        return []
+    if not tables.may_be_indexed(weight) or not has_whole_entries(weight):
+        tables.passed_over += 1
+        return []
+    if index.dtype in (torch.bool, torch.uint8) and name == "aten::index":  # a mask
+        if index.dim() != 1:
+            return []
+        index = index.nonzero()
+    source, first = table_of(weight)
+    return [gather(name, source, first + integers(index).reshape(-1) % weight.shape[0], result)]
+
+
+def gather(name: str, source: TableSource, entry: NDArray[np.int64], result: Tensor) -> EmbeddingCall:
+    """Return a call that pools nothing: a bag for each entry."""
+    pooling, output = POOLINGS.index("none"), result.reshape(len(entry), source.dim)
+    return EmbeddingCall(name, source, entry, np.arange(len(entry)), len(entry), None, pooling, output)
+
+
+def integers(tensor: Tensor) -> NDArray[np.int64]:
+    """Return an integer tensor's values."""
     return tensor.detach().cpu().numpy().astype(np.int64)
+
+
+READERS: dict[str, Reader] = {
+    "aten::embedding_bag": _read_embedding_bag,  # arrives whole under inference_mode, as its parts elsewhere
+    "aten::_embedding_bag": _read_embedding_bag,
+    "aten::_embedding_bag_forward_only": _read_embedding_bag,
+    "aten::embedding": _read_embedding,
+    "aten::index": _read_index,
+    "aten::index_select": _read_index,
+}
+"""What reads each operator of PyTorch's own."""

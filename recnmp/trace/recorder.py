@@ -48,6 +48,7 @@ class Recorder:
         *,
         bags: int,
         pooling: int,
+        continues: bool = False,
     ) -> None:
         """Add a call of ``bags`` bags on ``table``.
 
@@ -59,8 +60,12 @@ class Recorder:
             weight: weight of each lookup, or None.
             bags: bags of the call, empty ones included.
             pooling: index into ``POOLINGS``.
+            continues: whether it is part of the operator that the call before was part of.
         """
-        self._enter_batch(table, forward)
+        if continues:
+            self._seen.setdefault(table, forward[0] if forward else None)
+        else:
+            self._enter_batch(table, forward)
         if self._bags + bags > _LARGEST or (len(entry) and entry.max() > _LARGEST):
             raise RecnmpError("a trace holds fewer than 2^32 bags, and 2^32 entries per table")
         self._lookups.append(((bag + self._bags).astype(np.uint32), entry.astype(np.uint32), weight))

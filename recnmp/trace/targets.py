@@ -6,8 +6,9 @@ import runpy
 import shlex
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,30 @@ class Target:
         meta: what its trace says about where it comes from; nothing that differs between machines or days.
         batches: batches wanted; None for all that it makes.
         uses_global_seed: whether its inputs come from the process-wide random generators.
+        ends_early: whether only capture ends it after ``batches``; without capture it runs on.
     """
 
     run: Callable[[Callable[[], None]], None]
     meta: Mapping[str, Any]
     batches: int | None
     uses_global_seed: bool = True
+    ends_early: bool = False
 
 
-def find_target(target: str, *, batches: int | None, batch_size: int | None, seed: int) -> Target:
+def find_target(
+    target: str,
+    *,
+    batches: int | None,
+    batch_size: int | None,
+    seed: int,
+    arguments: Sequence[str] = (),
+) -> Target:
     """Return what ``target`` names; raises ConfigError when that does not exist or an option is not its."""
     if seed < 0:
         raise ConfigError(f"seed {seed} is negative")
     first, _, name = target.partition(":")
+    if arguments and not target.partition(" ")[0].endswith(".py"):
+        raise ConfigError(f"{target}: only a script takes arguments, got {' '.join(arguments)}")
     if first == "zoo":
         return _zoo(name, batches or ZOO_BATCHES, batch_size or ZOO_BATCH_SIZE, seed)
     if batch_size is not None:
@@ -52,7 +64,7 @@ def find_target(target: str, *, batches: int | None, batch_size: int | None, see
     except ValueError as error:
         raise ConfigError(f"{target}: {error}") from None
     if words and words[0].endswith(".py"):
-        return _script(Path(words[0]), words[1:], batches, seed)
+        return _script(Path(words[0]), [*words[1:], *arguments], batches, seed)
     if not first or not name or len(words) != 1:
         raise ConfigError(f"{target!r} is no target: give zoo:NAME, SCRIPT.py or MODULE:FACTORY")
     return _factory(first, name, batches, seed)
@@ -94,7 +106,7 @@ def _script(path: Path, arguments: list[str], batches: int | None, seed: int) ->
         with _as_main([str(path), *arguments], folder), _explained(str(path), folder):
             runpy.run_path(str(path), run_name="__main__")
 
-    return Target(run, {"target": path.name, "seed": seed}, batches)
+    return Target(run, {"target": path.name, "seed": seed}, batches, ends_early=batches is not None)
 
 
 def _factory(module: str, name: str, batches: int | None, seed: int) -> Target:
@@ -110,7 +122,7 @@ def _factory(module: str, name: str, batches: int | None, seed: int) -> Target:
             if not callable(factory):
                 raise ConfigError(f"{target}: module {module!r} has no callable {name!r}")
             model, batch_inputs = _model_and_inputs(target, factory())
-            for values in batch_inputs:
+            for values in islice(batch_inputs, batches):
                 new_batch()
                 _call(model, values)
 

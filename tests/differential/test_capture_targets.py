@@ -152,7 +152,7 @@ def test_a_script_runs_as_it_is(folder, capsys):
     trace = capture_target("train.py 100", out=folder / "t.parquet", seed=5, progress=heard.append)
     assert (trace.batches, trace.lookups) == (5, 30)
     assert trace.tables[0].entries == 100
-    assert trace.meta == {"target": "train.py", "seed": 5}
+    assert trace.meta == {"target": "train.py", "seed": 5, "capture": {"replayed_calls": 5}}
     assert heard[-1] == "train.py 100: batch 5"
     assert capsys.readouterr().out == ""  # standard output is the result's alone
     again = capture_target(f"{folder}/train.py 100", seed=5)

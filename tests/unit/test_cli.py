@@ -263,20 +263,44 @@ def test_a_reader_that_has_seen_enough_ends_the_output_quietly() -> None:
 
 def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: Callable[..., None]) -> None:
     asked: list[Any] = []
+    overhead = types.SimpleNamespace(
+        own_s=0.5, captured_s=2.0, uncaptured_s=1.0, factor=2.0, to_dict=lambda: {"factor": 2.0}
+    )
 
-    def capture_target(target: str, **options: Any) -> Any:
+    def run_captured(target: str, **options: Any) -> Any:
         asked.append((target, options))
-        return types.SimpleNamespace(lookups=8000, bags=8, tables=(1, 2), batches=1)
+        trace = types.SimpleNamespace(lookups=8000, bags=8, tables=(1, 2), batches=1)
+        check = {"calls": 2, "bags": 8, "largest_difference": 0.0} if options["check"] else None
+        return types.SimpleNamespace(trace=trace, check=check, overhead=overhead, notes=("mind this",))
 
-    module("recnmp.trace.capture", capture_target=capture_target)
+    module("recnmp.trace.capture", run_captured=run_captured)
     code, out, err = run("trace", "capture", "zoo:rm1", "--batches", 4, "--batch-size", 2, "--seed", 7)
-    assert (code, out, err) == (0, "rm1.parquet: 8,000 lookups, 8 bags, 2 tables, 1 batch\n", "")
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "rm1.parquet: 8,000 lookups, 8 bags, 2 tables, 1 batch",
+        "  replayed by NumPy: 2 calls, 8 bags equal the model's own, largest difference 0",
+        "  capture: 0.500 s, 25% of a run of 2.000 s, 2.00 x the 1.000 s without capture",
+        "  mind this",
+    ]
     options = {"out": Path("rm1.parquet"), "batches": 4, "batch_size": 2, "seed": 7, "progress": None}
+    options |= {"arguments": (), "model_out": None, "measure_overhead": False, "check": True}
     assert asked == [("zoo:rm1", options)]
     for target, name in {"models/net.py --lr=a/b": "net", "package.models:build": "build"}.items():
         run("trace", "capture", target)
         assert asked[-1][1]["out"] == Path(f"{name}.parquet")
     assert run("trace", "capture", "x.py", "--out", "o.parquet")[1].startswith("o.parquet: ")
+    out = run(
+        "trace", "capture", "x.py", "data.csv", "--lr=2", "--no-check", "--overhead", "--model", "m.yaml"
+    )[1]
+    assert "not checked against the model's own results" in out
+    options = asked[-1][1]
+    assert (options["arguments"], options["check"]) == (("data.csv", "--lr=2"), False)
+    assert (options["measure_overhead"], options["model_out"]) == (True, Path("m.yaml"))
+    document = json.loads(run("trace", "capture", "x.py", "--json")[1])
+    assert document["check"]["calls"] == 2
+    assert document["overhead"] == {"factor": 2.0}
+    run("trace", "capture", "x.py", "--", "--seed", 3)
+    assert (asked[-1][1]["arguments"], asked[-1][1]["seed"]) == (("--seed", "3"), 1)
 
 
 def test_capture_without_torch_says_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
