@@ -71,5 +71,7 @@ def _popcount(word: Any) -> Any:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-popcount: _Function = (lambda word: int(word).bit_count()) if numba.config.DISABLE_JIT else inlined(_popcount)
+_JITTED = not getattr(numba.config, "DISABLE_JIT")  # noqa: B009
+
+popcount: _Function = inlined(_popcount) if _JITTED else lambda word: int(word).bit_count()
 """Counts the set bits of a ``uint64``, for kernels."""

@@ -114,12 +114,28 @@ def _capture_document(file: Path, captured: "Captured") -> dict[str, Any]:
 
 @trace.command()
 @click.argument("file", type=FILE)
+@click.option("--cache", metavar="SIZE", help="Size of the cache to be studied with it, such as '8 MiB'.")
+@click.option("--figure", type=FILE, metavar="F", help="Draw a page, as .svg, .png or .pdf.")
 @json_option
-def inspect(file: Path, as_json: bool) -> None:
-    """Show what is in trace FILE: tables, lookups, pooling, reuse."""
-    from recnmp.trace.inspect import inspect_trace, print_inspection
+def inspect(file: Path, cache: str | None, figure: Path | None, as_json: bool) -> None:
+    """Show what is in trace FILE, and whether to believe it.
 
-    info = inspect_trace(file)
+    Tables, lookups, pooling, reuse, popularity, hits by size of an LRU cache, what the order is worth, and signs
+    that a generator made it. With --cache also whether the trace is long enough for that cache.
+    """
+    from recnmp.trace.inspect import inspect_trace, print_inspection
+    from recnmp.units import parse_bytes
+
+    cache_bytes = None if cache is None else parse_bytes(cache)
+    if figure is not None:
+        from recnmp.report.plots import check_suffix
+        from recnmp.report.trace_page import SUFFIXES, plot_inspection
+
+        check_suffix(figure, SUFFIXES)
+    with progress() as show:
+        info = inspect_trace(file, cache_bytes, show)
+    if figure is not None:
+        plot_inspection(info, figure, file.name)
     if as_json:
         click.echo(json.dumps(info, indent=2))
     else:

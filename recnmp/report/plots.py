@@ -53,10 +53,10 @@ def plot_curve(document: Mapping[str, Any], path: Path) -> None:
         figure.savefig(path, dpi=160, metadata=metadata)
 
 
-def check_suffix(path: Path) -> None:
-    """Raise ConfigError for a figure that is neither SVG nor PNG."""
-    if path.suffix not in SUFFIXES:
-        raise ConfigError(f"{path}: a figure ends in {' or '.join(SUFFIXES)}")
+def check_suffix(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+    """Raise ConfigError for a figure that does not end in one of ``suffixes``."""
+    if path.suffix not in suffixes:
+        raise ConfigError(f"{path}: a figure ends in {' or '.join(suffixes)}")
 
 
 def _curves(axes: Axes, document: Mapping[str, Any]) -> None:

@@ -316,14 +316,20 @@ def test_capture_without_torch_says_how_to_get_it(run: Run, monkeypatch: pytest.
 def test_inspect_prints_text_or_json(run: Run, module: Callable[..., None]) -> None:
     module(
         "recnmp.trace.inspect",
-        inspect_trace=lambda path: {"path": str(path), "lookups": 3},
+        inspect_trace=lambda path, cache, show: {"path": str(path), "lookups": 3, "cache": cache},
         print_inspection=lambda info, file: print(info["lookups"], "lookups", file=file),
     )
     assert run("trace", "inspect", "t.parquet") == (0, "3 lookups\n", "")
     assert json.loads(run("trace", "inspect", "t.parquet", "--json")[1]) == {
         "path": "t.parquet",
         "lookups": 3,
+        "cache": None,
     }
+    studied = run("trace", "inspect", "t.parquet", "--cache", "8 MiB", "--json")[1]
+    assert json.loads(studied)["cache"] == 8 << 20
+    assert run("trace", "inspect", "t.parquet", "--cache", "8 MB")[0] == 2
+    code, _, err = run("trace", "inspect", "t.parquet", "--figure", "t.gif")
+    assert (code, "t.gif: a figure ends in .svg or .png or .pdf" in err) == (2, True)
 
 
 def _raises(error: BaseException) -> Callable[..., Any]:

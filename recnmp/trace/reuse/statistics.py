@@ -1,5 +1,6 @@
 """Reuse statistics of a trace or of one of its tables: what a figure made from it should be shown with."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +105,7 @@ def read_counts(reads: NDArray[np.unsignedinteger]) -> ReadCounts:
     lookups, entries = int(reads.sum(dtype=np.int64)), len(reads)
     binned = popularity(reads)
     edges = np.r_[0, np.searchsorted(reads, REUSE_BINS, "right"), entries]
-    sums = [int(reads[a:b].sum(dtype=np.int64)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    sums = [int(reads[a:b].sum(dtype=np.int64)) for a, b in itertools.pairwise(edges)]
     top = max(1, round(entries / 100))
     values, times = _runs(reads)
     return ReadCounts(
