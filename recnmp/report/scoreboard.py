@@ -139,7 +139,7 @@ def _page(document: Json, beside: str) -> Iterator[str]:
             yield ""
         yield f"All {len(one['points'])} points: [{one['name']}.csv]({beside}/{one['name']}.csv)."
         yield ""
-    yield f"All rows: [rows.csv]({beside}/rows.csv), [rows.json]({beside}/rows.json), with sources."
+    yield f"All rows, with sources: [CSV]({beside}/rows.csv), [JSON]({beside}/rows.json)."
 
 
 def _cells(row: Json) -> list[str]:

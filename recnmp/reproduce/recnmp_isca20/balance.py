@@ -67,7 +67,7 @@ def _chart(results: Results) -> Chart:
         "times the host",
         ticks,
         series,
-        caption=f"fitted: {text_of(results['host', 'skewed'].trace)}",
+        caption="; ".join(text_of(results["host", name].trace) for name in ("skewed", "random")),
     )
 
 

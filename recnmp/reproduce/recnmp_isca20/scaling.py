@@ -70,7 +70,7 @@ def _chart(results: Results, speedup: dict[Key, float], values: Values) -> Chart
         bars("coloured, 8, random indices", "coloured", 8, indices="random"),
         Series("published (recalled)", tuple(values.get(_IDS.get(s, "")) for s in _SHAPES)),
     ]
-    text = text_of(results["host", "skewed", "4x2"].trace)
+    text = "; ".join(text_of(results["host", name, "4x2"].trace) for name in ("skewed", "random"))
     return Chart(
         "bars",
         "Speed-up of the gather over the host by poolings per packet, no cache",
