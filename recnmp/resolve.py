@@ -14,6 +14,7 @@ from recnmp.library.device import DeviceProfile, load_device
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.library.model import RecModel, load_model
 from recnmp.memory.replay import POLICIES
+from recnmp.mlp.dense import check_timeable
 from recnmp.nmp.base import System, need_bursts_of_64_bytes
 from recnmp.placement.place import make_mapping
 from recnmp.trace.header import Header
@@ -68,8 +69,12 @@ def resolve(config: Config) -> Parts:
     except ConfigError as error:
         raise config.error(("memory", "refresh"), str(error)) from None
     system = _system(config, spec)
-    header = _trace_header(config)
     model = load_model(config.model)
+    try:
+        check_timeable(model)
+    except ConfigError as error:
+        raise config.error(("model",), str(error)) from None
+    header = _trace_header(config)
     found = [table.dim for table in header.tables]
     if found != [group.dim for group in model.each_table]:
         raise config.error(

@@ -5,13 +5,13 @@ import platform
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Document
-from recnmp.library.model import RecModel
+from recnmp.library.model import Interaction, RecModel
 
 MAX_SPREAD = 0.15
 """Largest interquartile range of a part, as a share of its median, that still counts as stable."""
@@ -81,7 +81,7 @@ class ModelTimes(_Facts):
     """What was measured for one model: its layers, then its times by batch size, smallest first."""
 
     bottom_mlp: tuple[Size, ...]
-    interaction: Literal["cat", "dot"]
+    interaction: Interaction
     top_input: Size
     top_mlp: tuple[Size, ...]
     batches: tuple[BatchTimes, ...] = Field(min_length=1)

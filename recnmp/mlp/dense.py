@@ -46,19 +46,29 @@ class DenseFunctions:
     top_mlp: Callable[[Any], Any]
 
 
+def check_timeable(model: RecModel) -> None:
+    """Raise ConfigError for a dense part that this module has no arithmetic for, or none that is defined.
+
+    It has MLPs and the interactions ``cat`` and ``dot``, the latter of vectors of equal length only.
+    """
+    if model.untimed_because:
+        raise ConfigError(f"model {model.name}: its dense part cannot be timed: {model.untimed_because}")
+    dims = {group.dim for group in model.tables}
+    if model.interaction == "dot" and dims != {model.bottom_mlp[-1]}:
+        raise ConfigError(
+            f"model {model.name}: a dot interaction needs every table's dim to equal the bottom MLP's output "
+            f"{model.bottom_mlp[-1]}, but the tables have {sorted(dims)}"
+        )
+
+
 def make_dense(model: RecModel, batch_size: int, seed: int = 0) -> Dense:
     """Draw weights and one batch of inputs for ``model``; the same seed gives the same values.
 
     Values are uniform and scaled by layer width, so activations neither vanish nor overflow (denormals
-    would cost time that a trained model does not pay). Raises ConfigError for a dot interaction between
-    vectors of different length.
+    would cost time that a trained model does not pay). Raises ConfigError for what `check_timeable` refuses.
     """
+    check_timeable(model)
     dims = [group.dim for group in model.each_table]
-    if model.interaction == "dot" and set(dims) != {model.bottom_mlp[-1]}:
-        raise ConfigError(
-            f"model {model.name}: a dot interaction needs every table's dim to equal the bottom MLP's output "
-            f"{model.bottom_mlp[-1]}, but the tables have {sorted(set(dims))}"
-        )
     rng = np.random.default_rng(seed)
 
     def draw(*shape: int, scale: float = 1.0) -> Floats:

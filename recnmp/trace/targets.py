@@ -82,9 +82,9 @@ def _zoo(name: str, batches: int, batch_size: int, seed: int) -> Target:
         )
 
     def run(new_batch: Callable[[], None]) -> None:
-        from recnmp.trace.zoo import dlrm  # PyTorch
+        from recnmp.trace import zoo  # PyTorch
 
-        dlrm.run(model, batches, batch_size, seed, new_batch)
+        zoo.run(model, batches, batch_size, seed, new_batch)
 
     meta = {
         "target": f"zoo:{name}",

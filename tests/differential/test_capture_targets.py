@@ -16,7 +16,8 @@ from recnmp.library.model import RecModel, TableGroup, load_model  # noqa: E402
 from recnmp.trace.capture import Capture, capture_target  # noqa: E402
 from recnmp.trace.storage import load_trace, read_header, trace_digest  # noqa: E402
 from recnmp.trace.values import entry_values  # noqa: E402
-from recnmp.trace.zoo.dlrm import Dlrm, inputs  # noqa: E402
+from recnmp.trace.zoo.dlrm import Dlrm  # noqa: E402
+from recnmp.trace.zoo.virtual import inputs  # noqa: E402
 
 TRACES = Path(__file__).parents[2] / "traces"
 

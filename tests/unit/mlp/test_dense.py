@@ -92,3 +92,27 @@ def test_torch_and_numpy_predict_the_same(interaction):
         ours = forward(torch_functions(dense), dense)
 
     np.testing.assert_allclose(ours.numpy(), forward(numpy_functions(dense), dense), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("din", "there is no arithmetic for interaction attention, only for cat and dot"),
+        ("dien", "there is no arithmetic for interaction recurrent"),
+        ("ncf", "there is no arithmetic for interaction ncf"),
+        ("mlperf_dlrm_v2", "there is no arithmetic for interaction dcn"),
+        ("mt_wnd", "there is no arithmetic for head_mlp"),
+        ("recnmp_rm1_small", "its dense layers are not known"),
+    ],
+)
+def test_a_dense_part_without_arithmetic_is_refused_not_guessed(name, why):
+    model = load_model(name)
+    with pytest.raises(ConfigError, match=f"model {model.name}: its dense part cannot be timed: {why}"):
+        make_dense(model, 1)
+
+
+@pytest.mark.parametrize("name", ["wide_deep", "mlperf_dlrm_v1"])
+def test_models_of_known_parts_only_are_computed_like_any_other(name):
+    dense = make_dense(load_model(name), 2)
+
+    np.testing.assert_allclose(forward(numpy_functions(dense), dense), by_hand(dense), atol=1e-5)

@@ -1,16 +1,22 @@
 """Stored times: the shipped profiles, what is read between their points, and the way back to a file."""
 
+from pathlib import Path
+
 import pytest
 
 from recnmp._registry import library_names
-from recnmp.config import Document
+from recnmp.config import Document, load_config
 from recnmp.errors import ConfigError
 from recnmp.library.device import BatchTimes, DeviceProfile, PartTiming, cpu_model, instability, load_device
 from recnmp.library.model import load_model
 from recnmp.mlp import profile as profiles
+from recnmp.mlp.dense import check_timeable
 from recnmp.mlp.process import Samples
 from recnmp.mlp.profile import measure_profile, time_from_profile, write_profile
 from recnmp.mlp.timing import PARTS, part_from_samples
+from recnmp.trace.storage import read_header
+
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
 
 
 def part(median_ns: float, iqr_ns: float = 0.0) -> PartTiming:
@@ -40,16 +46,38 @@ def made_up(**times_ns: float) -> DeviceProfile:
 
 
 @pytest.mark.parametrize("name", library_names("devices"))
-def test_every_shipped_profile_times_every_shipped_model_from_one_sample_to_a_thousand(name):
+def test_every_shipped_profile_times_each_model_it_has_from_one_sample_to_a_thousand(name):
     device = load_device(name)
 
     assert device.name == name
-    assert sorted(device.models) == library_names("models")
     for model in device.models:
         one, thousand = (time_from_profile(device, model, batch) for batch in (1, 1024))
         assert one.total_ns < thousand.total_ns
         assert thousand.method == "profile"
         assert device.date in thousand.note
+
+
+@pytest.mark.parametrize("name", library_names("devices"))
+def test_a_shipped_model_that_a_profile_lacks_is_refused_by_name(name):
+    device = load_device(name)
+    lacking = set(library_names("models")) - set(device.models)
+
+    for model in lacking:
+        with pytest.raises(
+            ConfigError, match=f"device profile {name!r} has no model {model!r}; it has rm1, "
+        ):
+            time_from_profile(device, model, 1)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_shipped_configuration_that_names_a_profile_is_covered_by_it(path):
+    config = load_config(path)
+
+    if config.mlp.kind == "profile":
+        batch_size = read_header(config.trace.file).meta["batch_size"]
+        assert time_from_profile(load_device(config.mlp.device), config.model, batch_size).total_ns > 0
+    else:
+        check_timeable(load_model(config.model))  # then it is measured where it runs
 
 
 def test_a_measured_batch_is_returned_as_it_is():
