@@ -7,7 +7,9 @@ arguments, so FBGEMM is not needed and its many generated operators need no list
 Source: github.com/pytorch/FBGEMM, fbgemm_gpu/codegen, the ``m.def`` schemas of release 1.8.
 
 Not read, and an error: tables of other types than FP32 (8-bit ones of FBGEMM have FP16 scales and biases, in
-front of the codes), batches that differ between features, and caches of device memory.
+front of the codes) and batches that differ between features. Inference operators come without the sizes of
+tables: up to 127 bytes that align a table count as entries, which nobody reads. Entries in a device cache that
+are newer than those in host memory make the check fail.
 """
 
 import itertools

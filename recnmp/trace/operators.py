@@ -59,7 +59,12 @@ def read_bags(
     end = offsets_array[-1] if last else len(indices)
     bag = np.repeat(np.arange(len(starts)), np.diff(starts, append=end))
     entry = indices[: len(bag)]
-    return first + entry, bag, len(starts), _weights(given.get("per_sample_weights"), len(bag))
+    return (
+        first + entry if first else entry,
+        bag,
+        len(starts),
+        _weights(given.get("per_sample_weights"), len(bag)),
+    )
 
 
 def _weights(given: Tensor | None, n: int) -> NDArray[np.float32] | None:
@@ -124,8 +129,8 @@ def gather(name: str, source: TableSource, entry: NDArray[np.int64], result: Ten
 
 
 def integers(tensor: Tensor) -> NDArray[np.int64]:
-    """Return an integer tensor's values."""
-    return tensor.detach().cpu().numpy().astype(np.int64)
+    """Return an integer tensor's values, which may be its own memory."""
+    return tensor.detach().cpu().numpy().astype(np.int64, copy=False)
 
 
 READERS: dict[str, Reader] = {

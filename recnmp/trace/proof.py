@@ -11,17 +11,16 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from recnmp.errors import RecnmpError
 from recnmp.trace.operators import EmbeddingCall
 from recnmp.trace.trace import POOLINGS, Trace
 
 _EPSILON = float(np.finfo(np.float32).eps)
-_BLOCK = 1 << 15  # lookups pooled at once: bounds the memory of their vectors
+_BLOCK = 1 << 13  # lookups pooled at once: their vectors stay in a cache
 _LARGEST = float(np.finfo(np.float32).max)
 _TINY = float(np.finfo(np.float32).tiny)  # below it, processors may round to zero
-
-Block = tuple[slice, NDArray[np.float64], NDArray[np.float64]]
 
 
 class Proof:
@@ -42,7 +41,8 @@ class Proof:
     def check(self, call: EmbeddingCall, table: int) -> None:
         """Compare one call on table number ``table``, the next of the trace.
 
-        A sum of n FP32 terms may differ by n roundings of the sum of their magnitudes, whatever the order.
+        A sum of n FP32 terms may differ by n + 4 roundings of the sum of their magnitudes, whatever the order;
+        four roundings of the bag's largest element pass without a look at the terms.
         Raises RecnmpError that names call, operator, bag and both values.
         """
         what = f"call {self.calls} ({call.operator} on table {table})"
@@ -52,25 +52,32 @@ class Proof:
                 f"its record pools {(call.bags, call.source.dim)}"
             )
         rounding = max(_EPSILON, float(torch.finfo(call.output.dtype).eps))
-        for span, pooled, allowed in _replayed(call):
-            theirs: NDArray[np.float64] = call.output[span].detach().to(torch.float64).cpu().numpy()
+        lengths = np.bincount(call.bag, minlength=call.bags)
+        for bags, lookups in _groups(lengths):
+            theirs: NDArray[np.float64] = _of(call.output, bags).to(torch.float64).cpu().numpy()
             with np.errstate(invalid="ignore", over="ignore"):
+                pooled = _pooled(call, lookups)
                 difference = np.abs(theirs - pooled)
-                allowed += np.abs(pooled) * (rounding if rounding > _EPSILON else 0.0)
-                known = np.isfinite(pooled) & np.isfinite(allowed) & (allowed < _LARGEST * _EPSILON)
-                wrong = known & ~(difference <= allowed)
+                # most are within a few roundings of the bag's largest element: their terms need not be known
+                close = difference.max(axis=1) <= np.abs(pooled).max(axis=1) * rounding * 4 + _TINY
+                unsure = np.flatnonzero(~close)
+                allowed = _allowed(call, lookups[unsure]) + np.abs(pooled[unsure]) * rounding
+                known = np.isfinite(allowed) & np.isfinite(pooled[unsure]) & (allowed < _LARGEST * _EPSILON)
+                wrong = known & ~(difference[unsure] <= allowed)
             if wrong.any():
-                bag, element = np.argwhere(wrong)[0]
+                row, element = np.argwhere(wrong)[0]
+                bag = unsure[row]
                 raise RecnmpError(
-                    f"capture check failed: {what}, bag {span.start + bag}, element {element}: the model has "
+                    f"capture check failed: {what}, bag {bags[bag]}, element {element}: the model has "
                     f"{theirs[bag, element]:.9g}, the replayed lookups give {pooled[bag, element]:.9g}"
                 )
             self.incomparable += int((~known).any(axis=1).sum())
-            self.largest_difference = max(self.largest_difference, float(difference[known].max(initial=0.0)))
+            finite = difference[np.isfinite(difference)]
+            self.largest_difference = max(self.largest_difference, float(finite.max(initial=0.0)))
         self.calls += 1
         self.bags += call.bags
         weight = call.weight_of_lookup
-        self._digests.append(_digest((table, call.bags, call.pooling), call.bag, call.entry, weight))
+        self._digests.append(_digest((table, call.pooling), lengths, call.entry, weight))
 
     def confirm(self, trace: Trace) -> None:
         """Compare the finished ``trace`` with the calls; raises RecnmpError that names the first that differs."""
@@ -84,61 +91,76 @@ class Proof:
         for n, expected in enumerate(self._digests):
             span = slice(starts[n], ends[n])
             bag = trace.bag[span].astype(np.int64) - columns.first_bag[n]
+            lengths = np.bincount(bag, minlength=columns.bags[n])
             weight = None if trace.weight is None else trace.weight[span]
-            shape = int(columns.table[n]), int(columns.bags[n]), int(columns.pooling[n])
-            found = {_digest(shape, bag, trace.entry[span], weight)}
+            which = int(columns.table[n]), int(columns.pooling[n])
+            found = {_digest(which, lengths, trace.entry[span], weight)}
             if weight is not None and np.all(weight == 1):  # a call without weights in a weighted trace
-                found.add(_digest(shape, bag, trace.entry[span], None))
+                found.add(_digest(which, lengths, trace.entry[span], None))
             if expected not in found:
                 raise RecnmpError(f"capture check failed: call {n} of the trace is not what was replayed")
 
 
 def _digest(
-    shape: tuple[int, int, int],
-    bag: NDArray[np.int64],
+    which: tuple[int, int],
+    lengths: NDArray[np.int64],
     entry: NDArray[np.integer],
     weight: NDArray[np.float32] | None,
 ) -> bytes:
-    digest = hashlib.blake2b(repr(shape).encode(), digest_size=8)
-    digest.update(np.ascontiguousarray(bag, np.int64).data)
+    digest = hashlib.blake2b(repr(which).encode(), digest_size=8)
+    digest.update(np.ascontiguousarray(lengths, np.int64).data)
     digest.update(np.ascontiguousarray(entry, np.uint32).data)
     digest.update(b"" if weight is None else np.ascontiguousarray(weight, np.float32).data)
     return digest.digest()
 
 
-def _replayed(call: EmbeddingCall) -> Iterator[Block]:
-    """Yield bags, their pooled vectors and how far rounding may move them, a block of bags at a time."""
-    ends = np.cumsum(np.bincount(call.bag, minlength=call.bags))
-    first = 0
-    while first < call.bags:
-        begin = int(ends[first - 1]) if first else 0
-        last = max(first + 1, int(np.searchsorted(ends, begin + _BLOCK, "right")))
-        last = min(last, call.bags, first + _BLOCK)
-        yield _replay_bags(call, first, last, begin, ends[first:last])
-        first = last
+def _groups(lengths: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield bags of one length, shape (k,), and their lookups, shape (k, length), in blocks that fit a cache.
+
+    Pooling equal bags along an axis takes a tenth of the time of ``ufunc.reduceat``.
+    """
+    starts = np.cumsum(lengths) - lengths
+    order = np.argsort(lengths, kind="stable")
+    for same in np.split(order, np.flatnonzero(np.diff(lengths[order])) + 1):
+        if len(same) == 0:
+            continue
+        length = int(lengths[same[0]])
+        most = max(_BLOCK // max(length, 1), 1)
+        for first in range(0, len(same), most):
+            bags = same[first : first + most]
+            yield bags, starts[bags][:, None] + np.arange(length)
 
 
-def _replay_bags(call: EmbeddingCall, first: int, last: int, begin: int, ends: NDArray[np.int64]) -> Block:
-    lookups = slice(begin, int(ends[-1]))
-    lengths = np.diff(ends, prepend=begin)
-    pooled = np.zeros((last - first, call.source.dim))
-    allowed = np.zeros_like(pooled)
-    mode, full = POOLINGS[call.pooling], np.flatnonzero(lengths)
-    with np.errstate(invalid="ignore", over="ignore"):
-        if not len(full):
-            return slice(first, last), pooled, allowed
-        values, magnitudes = call.source.values(call.entry[lookups])
-        if call.weight_of_lookup is not None:
-            scale = call.weight_of_lookup[lookups, None]
-            values, magnitudes = values * scale, magnitudes * np.abs(scale)
-        starts = (ends - lengths - begin)[full]
-        if mode == "max":
-            pooled[full] = np.maximum.reduceat(values, starts, axis=0)
-        else:
-            pooled[full] = np.add.reduceat(values, starts, axis=0, dtype=np.float64)
-            roundings = (lengths[full, None] + 4) * _EPSILON
-            allowed[full] = np.add.reduceat(magnitudes, starts, axis=0) * roundings + _TINY
-        if mode == "mean":
-            pooled[full] /= lengths[full, None]
-            allowed[full] /= lengths[full, None]
-    return slice(first, last), pooled, allowed
+def _of(output: Tensor, bags: NDArray[np.int64]) -> Tensor:
+    return output.detach().index_select(0, torch.from_numpy(bags).to(output.device))
+
+
+def _pooled(call: EmbeddingCall, lookups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the pooled vectors of the bags of ``lookups``, shape (k, length)."""
+    k, length = lookups.shape
+    if length == 0:
+        return np.zeros((k, call.source.dim))
+    values = call.source.values(call.entry[lookups].reshape(-1)).reshape(k, length, -1)
+    if call.weight_of_lookup is not None:
+        values *= call.weight_of_lookup[lookups][:, :, None]
+    mode = POOLINGS[call.pooling]
+    if mode == "max":
+        largest: NDArray[np.float64] = values.max(axis=1).astype(np.float64)
+        return largest
+    pooled: NDArray[np.float64] = values.sum(axis=1, dtype=np.float64)
+    return pooled / length if mode == "mean" else pooled
+
+
+def _allowed(call: EmbeddingCall, lookups: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return how far rounding may move the elements of these bags: n + 4 roundings of their terms' magnitudes."""
+    k, length = lookups.shape
+    mode = POOLINGS[call.pooling]
+    if k * length == 0 or mode == "max":
+        return np.zeros((k, call.source.dim))
+    magnitudes = call.source.magnitudes(call.entry[lookups].reshape(-1)).reshape(k, length, -1)
+    if call.weight_of_lookup is not None:
+        magnitudes *= np.abs(call.weight_of_lookup[lookups])[:, :, None]
+    allowed: NDArray[np.float64] = (
+        magnitudes.sum(axis=1, dtype=np.float64) * ((length + 4) * _EPSILON) + _TINY
+    )
+    return allowed / length if mode == "mean" else allowed

@@ -68,7 +68,8 @@ class Recorder:
             self._enter_batch(table, forward)
         if self._bags + bags > _LARGEST or (len(entry) and entry.max() > _LARGEST):
             raise RecnmpError("a trace holds fewer than 2^32 bags, and 2^32 entries per table")
-        self._lookups.append(((bag + self._bags).astype(np.uint32), entry.astype(np.uint32), weight))
+        numbered = np.add(bag, self._bags, dtype=np.uint32, casting="unsafe")  # fits, as was checked
+        self._lookups.append((numbered, entry.astype(np.uint32), weight))
         self._calls.append((table, bags, self._batch, pooling))
         self._bags += bags
 

@@ -60,19 +60,36 @@ class TableSource:
         """Elements of an entry."""
         return self.rows.shape[1] - (SCALE_AND_BIAS_BYTES if self.dtype == "int8_rowwise" else 0)
 
-    def values(self, entry: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the elements of the given entries as they are now, and their magnitudes, shape (n, dim) both.
-
-        Rounding in a sum is relative to the magnitude, which for 8-bit entries is that of code * scale and of
-        bias apart: the two may cancel.
-        """
-        index = torch.from_numpy(entry).to(self.rows.device)
-        rows = self.rows.index_select(0, index).cpu().numpy()
+    def values(self, entry: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the elements of the given entries as they are now, shape (n, dim)."""
         if self.dtype == "fp32":
-            return rows, np.abs(rows)
+            return self._read(entry)
+        codes, bias = self._codes(entry)
+        return codes + bias
+
+    def magnitudes(self, entry: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return what rounding of a sum of these entries is relative to, shape (n, dim).
+
+        For 8-bit entries that is code * scale and bias apart: the two may cancel.
+        """
+        if self.dtype == "fp32":
+            magnitudes: NDArray[np.float32] = np.abs(self._read(entry))
+            return magnitudes
+        codes, bias = self._codes(entry)
+        return np.abs(codes) + np.abs(bias)
+
+    def _codes(self, entry: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        rows = self._read(entry)
         scale, bias = np.ascontiguousarray(rows[:, self.dim :]).view("<f4").T
-        codes = rows[:, : self.dim] * scale[:, None]
-        return codes + bias[:, None], np.abs(codes) + np.abs(bias)[:, None]
+        return rows[:, : self.dim] * scale[:, None], bias[:, None]
+
+    def _read(self, entry: NDArray[np.int64]) -> NDArray[Any]:
+        rows: NDArray[Any]
+        if self.rows.device.type == "cpu":
+            rows = np.take(self.rows.numpy(), entry, axis=0)
+        else:
+            rows = self.rows.index_select(0, torch.from_numpy(entry).to(self.rows.device)).cpu().numpy()
+        return rows
 
 
 class Tables:
