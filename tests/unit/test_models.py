@@ -1,7 +1,10 @@
 """Models of the library: what fits together and what does not."""
 
+from pathlib import Path
+
 import pytest
 
+from recnmp._registry import library_names
 from recnmp.config import load_config
 from recnmp.errors import ConfigError
 from recnmp.library.model import RecModel, load_model
@@ -53,3 +56,23 @@ def test_a_run_whose_dense_part_cannot_be_timed_is_refused_before_it_begins():
     config = load_config("rank8", ["model=din"])
     with pytest.raises(ConfigError, match=r"DIN: its dense part cannot be timed: .* only for cat and dot"):
         resolve(config)
+
+
+def test_the_page_of_models_lists_what_the_library_holds():
+    page = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    lines = (line for line in page.splitlines() if line.startswith("| `"))
+    cells = [[cell.strip(" `") for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[0] for row in cells] == library_names("models")
+    for name, *figures in cells:
+        model = load_model(name)
+        tables = model.each_table
+        assert figures == [
+            str(len(tables)),
+            f"{sum(table.entries for table in tables):,}",
+            str(tables[0].dim),
+            f"{sum(table.pooling_factor for table in tables):,}",
+            f"{sum(table.pooling_factor * table.dim * 4 for table in tables):,}",
+            f"{sum(table.entries * table.dim * 4 for table in tables) / 2**30:.2f}",
+            model.interaction,
+            "no" if model.untimed_because else "yes",
+        ]
