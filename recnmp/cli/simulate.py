@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from recnmp.config import Config
     from recnmp.report.result import Result
 
-_KINDS = ("models", "standards", "mappings", "devices", "energy", "caches", "nmp", "configs", "traces")
+_KINDS = (
+    "models",
+    "standards",
+    "mappings",
+    "devices",
+    "energy",
+    "caches",
+    "nmp",
+    "configs",
+    "traces",
+    "synthetic",
+)
 
 
 @cli.command()
@@ -57,7 +68,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     from recnmp._registry import library_names, plugin_names
     from recnmp.config.load import config_names, trace_names
 
-    libraries = ("models", "standards", "mappings", "devices", "energy")
+    libraries = ("models", "standards", "mappings", "devices", "energy", "synthetic")
     names = {library: library_names(library) for library in libraries}
     names |= {"caches": plugin_names("cache"), "nmp": plugin_names("nmp")}
     names |= {"configs": config_names(), "traces": trace_names()}

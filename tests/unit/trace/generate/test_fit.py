@@ -1,0 +1,86 @@
+"""Fitting gives back what a trace was made from."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from recnmp.errors import ConfigError
+from recnmp.trace.generate import SynthSpec, fit_spec, synthesise
+from recnmp.trace.generate.expected import Law, expected_histogram, expected_unique, population_for
+from recnmp.trace.generate.fit import fit_lengths
+from recnmp.trace.generate.spec import LogNormal
+from recnmp.trace.reuse.statistics import reuse_histogram, reuse_statistics
+from recnmp.trace.storage import load_trace
+
+LAWS = [(1.05, 0.0, 100_000), (0.7, 20.0, 30_000), (0.9, 2.0, 50_000), (0.0, 0.0, 20_000)]
+
+
+def described():
+    tables = [
+        {
+            "name": f"t{i}",
+            "entries": 200_000,
+            "dim": 16,
+            "popularity": {"kind": "zipf", "alpha": alpha, "q": q, "population": population},
+            "pooling_factor": {"kind": "uniform", "low": 0, "high": 80},
+            "bags": None if i else 256,
+        }
+        for i, (alpha, q, population) in enumerate(LAWS)
+    ]
+    return SynthSpec.model_validate({"batches": 10, "batch_size": 512, "tables": tables})
+
+
+def unique_shares(path):
+    trace = load_trace(path)
+    entries = [trace.entry[trace.table == t] for t in range(len(trace.tables))]
+    return [len(np.unique(entry)) / len(entry) for entry in entries]
+
+
+def test_a_fit_recovers_laws_bags_and_batches_and_its_trace_is_alike(tmp_path):
+    synthesise(described(), tmp_path / "a.parquet")
+    fitted = fit_spec(tmp_path / "a.parquet")
+    assert (fitted.spec.batches, fitted.spec.batch_size) == (10, 512)
+    assert [table.bags for table in fitted.spec.tables] == [256, None, None, None]
+    for table, (alpha, _, population) in zip(fitted.spec.tables, LAWS, strict=True):
+        assert table.popularity.alpha == pytest.approx(alpha, abs=0.05 if alpha else 0.15)
+        assert table.popularity.population == pytest.approx(population, rel=0.1)
+    assert max(fitted.largest_difference) < 0.02
+    synthesise(fitted.spec, tmp_path / "b.parquet")
+    assert unique_shares(tmp_path / "b.parquet") == pytest.approx(
+        unique_shares(tmp_path / "a.parquet"), rel=0.1
+    )
+    before, after = (
+        reuse_statistics(load_trace(tmp_path / name)).reads for name in ("a.parquet", "b.parquet")
+    )
+    assert after.lookups == pytest.approx(before.lookups, rel=0.02)
+    difference = [after.lookups_by_reuse[key] - share for key, share in before.lookups_by_reuse.items()]
+    assert np.abs(difference).max() < 0.02
+
+
+@pytest.mark.parametrize("law", [Law(1.05, 0, 50_000), Law(0.6, 10, 3000), Law(0, 0, 150)])
+def test_the_expected_reuse_is_that_of_draws(law):
+    n, rng = 200_000, np.random.default_rng(1)
+    share = (np.arange(1, law.population + 1) + law.q) ** -float(law.alpha)
+    reads = rng.multinomial(n, share / share.sum())
+    seen = np.array(list(reuse_histogram(reads[reads > 0]).values()))
+    assert np.count_nonzero(reads) == pytest.approx(expected_unique(law, n), rel=0.01)
+    assert np.abs(seen - expected_histogram(law, n)).max() < 0.02
+    assert expected_histogram(law, n).sum() == pytest.approx(1)
+    found = population_for(law.alpha, law.q, n, round(expected_unique(law, n)), 10 * law.population)
+    assert found == pytest.approx(law.population, rel=0.01) or law.population < 1000
+
+
+def test_many_different_lengths_become_a_log_normal_of_their_mean():
+    law = fit_lengths(Counter(dict.fromkeys(range(1, 1001), 1)))
+    assert isinstance(law, LogNormal)
+    assert (law.mean, law.high) == (500.5, 1000)
+
+
+def test_a_trace_without_lookups_cannot_be_fitted(tmp_path):
+    empty = described().model_dump()
+    for table in empty["tables"]:
+        table["pooling_factor"] = {"kind": "constant", "value": 0}
+    synthesise(SynthSpec.model_validate(empty), tmp_path / "a.parquet")
+    with pytest.raises(ConfigError, match="no lookups to fit"):
+        fit_spec(tmp_path / "a.parquet")
