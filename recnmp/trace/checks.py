@@ -156,14 +156,14 @@ def _restarted(found: Survey, tables: Sequence[Table]) -> list[bool | None]:
 def _of_cache(cache: CacheStudy, lookups: int) -> list[Check]:
     held = cache.footprint_bytes / cache.size_bytes
     warm_up = 1.0 if cache.filled is None else cache.filled / max(lookups, 1)
-    filling = "never" if cache.filled is None else f"after {cache.filled:,} of {lookups:,} lookups"
+    filling = "never full" if cache.filled is None else f"full after {cache.filled:,} of {lookups:,} lookups"
     return [
         Check(
             "too short for the cache",
             cache.filled is None,
             held,
             1.0,
-            f"what is read takes {held:.2f} times the cache ({cache.entries:,} entries), which is full {filling}",
+            f"what is read takes {held:.2f} times the cache ({cache.entries:,} entries), which is {filling}",
         ),
         Check(
             "warm-up",

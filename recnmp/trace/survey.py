@@ -85,27 +85,28 @@ def survey(
     to watch beside ``LRU_ENTRIES``, or 0. Raises ConfigError for lookups that their tables do not have.
     """
     numbering, weighted = Numbering(tables), False
-    window: list[NDArray[np.int32]] = []
+    lookups = 0
     for piece in _shown(_checked(pieces(True), tables), "numbering", progress):
         numbering.see(piece.table, piece.entry)
         weighted = weighted or piece.weight is not None
+        lookups += len(piece.entry)
     numbering.freeze()
     reads, bags = np.zeros(numbering.count, np.uint32), BagScan(len(tables), numbering.count)
-    kept = 0
+    window, kept = np.empty(min(lookups, WINDOW), np.int32), 0
     for piece in _shown(pieces(False), "counting", progress):
         item = numbering.items(piece.table, piece.entry)
         _kernels.count(item, reads)
         bags.feed(piece.table, piece.bag, piece.entry, item)
-        if kept < WINDOW:
-            window.append(item[: WINDOW - kept])
-            kept += len(window[-1])
+        part = item[: len(window) - kept]
+        window[kept : kept + len(part)] = part
+        kept += len(part)
     bags.finish(calls)
     ends = numbering.first
     counts = [read_counts(reads[a:b]) for a, b in itertools.pairwise(ends)]
     overall = read_counts(reads)
     del reads
-    order = _order_effect(np.concatenate([np.empty(0, np.int32), *window]))
-    window.clear()
+    order = _order_effect(window)
+    del window
     each = _each_table(numbering, counts, _shown(pieces(False), "each table's cache", progress))
     watched = cache_entries(np.diff(ends))
     sizes = [*LRU_ENTRIES, *([watched] if watched else [])]

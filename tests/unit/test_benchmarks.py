@@ -23,7 +23,17 @@ def test_a_benchmark_runs_and_gives_a_rate_for_every_case(script, size):
     assert all(0 < result["median"] <= result["best"] for result in document["results"])
 
 
-@pytest.mark.parametrize("script", ["dram_engine.py", "recnmp_ranks.py"])
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+def test_exact_lru_curves_give_a_rate_for_every_stream():
+    command = [sys.executable, "stack_distance.py", "--accesses", "500", "--repeats", "2", "--json"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    document = json.loads(done.stdout)
+    assert document["machine"]["accesses"] == 500
+    assert len({result["case"] for result in document["results"]}) == 5
+    assert all(0 < result["median"] <= result["best"] for result in document["results"])
+
+
+@pytest.mark.parametrize("script", ["dram_engine.py", "recnmp_ranks.py", "stack_distance.py"])
 def test_the_first_call_of_a_process_can_be_timed_alone(script):
     done = subprocess.run(
         [sys.executable, script, "--first-call"], cwd=FOLDER, capture_output=True, text=True, check=True

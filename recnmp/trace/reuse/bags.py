@@ -56,6 +56,7 @@ class BagScan:
         if self._open[0] >= 0:
             _kernels.close_last_bag(self._open, self._hashes, self._previous, self._counts)
             self._note(self._open[2:3], self._open[1:2])
+        self._hashes = np.empty(0, np.int32)  # nothing follows that could be compared
         columns = self._counts.T
         self.bags, self.long, self.ascending, self.compared, self.same = columns[:5]
         self.following, self.repeated, self.shortest, self.longest = columns[5:]

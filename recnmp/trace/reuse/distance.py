@@ -100,5 +100,6 @@ class StackDistances:
 def lru_curve(item: NDArray[np.int32]) -> LruCurve:
     """Return the curve of a whole stream at once; ``item`` is numbered from 0 on without large gaps."""
     distances = StackDistances(int(item.max(initial=-1)) + 1)
-    distances.feed(item)
+    for start in range(0, len(item), PIECE):  # no array of all distances
+        distances.feed(item[start : start + PIECE])
     return distances.curve()
