@@ -2,7 +2,8 @@
 
 Batches run in rounds, as many at once as there are threads; a round's packets come thread by thread, in turn, or
 in random turns, each thread's in the order of its program. A table-aware scheduler then holds a round together
-and sends packets of one table one after the other, so that a rank meets entries again while its cache has them.
+and sends every rank packets of one table one after the other, so that it meets entries again while its cache has
+them.
 
 Source: Ke et al., RecNMP, ISCA 2020, table-aware packet scheduling. Not modelled: the time the scheduler takes,
 and the limit of its queue, which here holds a round.
@@ -32,14 +33,27 @@ def arrival_order(batch: NDArray[np.int64], arrival: ArrivalConfig) -> NDArray[n
 
 
 def table_aware(
-    order: NDArray[np.int64], batch: NDArray[np.int64], table: NDArray[np.uint16], arrival: ArrivalConfig
+    order: NDArray[np.int64],
+    batch: NDArray[np.int64],
+    table: NDArray[np.uint16],
+    home: NDArray[np.int64],
+    arrival: ArrivalConfig,
 ) -> NDArray[np.int64]:
     """Return ``order``, shape (P,), with the packets of a round brought together by their tables.
 
-    ``batch`` and ``table`` are those of each packet in program order, shape (P,).
+    Packets that one rank executes alone, as page colouring makes them, go to their ranks in turn: every rank gets
+    its own tables one after the other, and none waits for another one's.
+
+    ``batch`` and ``table`` are those of each packet in program order, ``home`` the rank that executes all of it,
+    -1 where several do, shape (P,).
     """
     together = _numbered(batch)[0] // arrival.threads
-    return order[np.lexsort((table[order], together[order]))]
+    order = order[np.lexsort((table[order], home[order], together[order]))]
+    rank, when = home[order], together[order]
+    begins = np.flatnonzero(np.diff(rank, prepend=-2).astype(bool) | np.diff(when, prepend=-1).astype(bool))
+    lasts = np.diff(begins, append=len(order))
+    turn = np.arange(len(order)) - np.repeat(begins, lasts)
+    return order[np.lexsort((rank, turn, when))]
 
 
 def _numbered(batch: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

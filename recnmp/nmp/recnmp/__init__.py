@@ -15,6 +15,7 @@ datapath that is slower than a burst a clock, ECC, entries that near memory woul
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,8 +51,8 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     need_bursts_of_64_bytes(system.spec, "nmp.kind recnmp")
     bag_packet, first_bag = packet_of_bags(trace, options.poolings_per_packet)
     cacheable, profile = _locality(trace, placed, system, options)
-    order = _order(trace, first_bag, system, options)
-    sent = send(trace, placed, system, bag_packet, order, cacheable)
+    sent = send(trace, placed, system, bag_packet, np.arange(len(first_bag)), cacheable)
+    sent = _scheduled(trace, sent, first_bag, system, options)
     packets = encoded(trace, placed, system, sent, first_bag)
     channels = system.among_traffic(
         lambda bursts: run_channels(trace, sent, placed, system, options, bursts),
@@ -118,14 +119,18 @@ def _locality(
     return bits, {"thresholds": {str(threshold): n for threshold, n in taken.items() if n}}
 
 
-def _order(trace: Trace, first_bag: NDArray[np.int64], system: System, options: Options) -> NDArray[np.int64]:
-    """Return the packets in the order of their delivery, shape (P,)."""
+def _scheduled(
+    trace: Trace, sent: Sent, first_bag: NDArray[np.int64], system: System, options: Options
+) -> Sent:
+    """Return what is sent in the order of its delivery."""
     call = np.searchsorted(trace.calls.first_bag, first_bag, "right") - 1
     batch = trace.calls.batch[call]
     order = arrival_order(batch, system.arrival)
     if options.scheduling == "table_aware":
-        order = table_aware(order, batch, trace.calls.table[call], system.arrival)
-    return order
+        load = sent.load.reshape(len(order), -1) if len(order) else np.zeros((0, 1), np.int64)
+        home = np.where(np.count_nonzero(load, axis=1) == 1, load.argmax(axis=1), -1)
+        order = table_aware(order, batch, trace.calls.table[call], home, system.arrival)
+    return replace(sent, order=order)
 
 
 def run_channels(

@@ -75,7 +75,7 @@ def test_a_table_aware_round_is_sorted_by_table_and_each_table_by_arrival(order,
     table = np.random.default_rng(seed).integers(0, 4, len(batch)).astype(np.uint16)
     arrival = arrival_of(threads, order, seed)
     arrived = arrival_order(batch, arrival)
-    scheduled = table_aware(arrived, batch, table, arrival)
+    scheduled = table_aware(arrived, batch, table, np.full(len(batch), -1), arrival)
     rounds = rounds_of(batch, threads)
     key = [(int(rounds[p]), int(table[p])) for p in arrived]
     assert scheduled.tolist() == [
@@ -86,7 +86,7 @@ def test_a_table_aware_round_is_sorted_by_table_and_each_table_by_arrival(order,
 def test_a_program_that_goes_by_table_is_not_changed():
     batch, table = np.repeat([0, 1], 6), np.tile(np.repeat([0, 1, 2], 2), 2).astype(np.uint16)
     arrived = arrival_order(batch, ArrivalConfig())
-    assert table_aware(arrived, batch, table, ArrivalConfig()).tolist() == list(range(12))
+    assert table_aware(arrived, batch, table, np.full(12, -1), ArrivalConfig()).tolist() == list(range(12))
 
 
 def test_packets_of_a_table_meet_in_the_cache_what_another_thread_brought():
@@ -125,3 +125,21 @@ def test_every_order_pools_the_same_vectors_from_the_same_instructions(order, sc
 def test_an_order_of_one_thread_is_refused(wrong):
     with pytest.raises(ValidationError, match="for several threads; threads is 1"):
         ArrivalConfig(**wrong)
+
+
+def test_packets_of_one_rank_each_go_to_their_ranks_in_turn_table_by_table():
+    batch = np.zeros(12, np.int64)
+    table = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 3, 3, 3], np.uint16)
+    home = np.array([0, 0, 1, 1, 2, 2, 0, 1, 2, 0, 0, 0])  # table 3 is at rank 0, too
+    scheduled = table_aware(np.arange(12), batch, table, home, ArrivalConfig())
+    assert home[scheduled].tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 0, 0]
+    for rank in range(3):
+        mine = scheduled[home[scheduled] == rank]
+        assert table[mine].tolist() == sorted(table[mine])
+
+
+def test_ranks_take_turns_within_a_round_only():
+    batch = np.repeat([0, 1], 4)
+    table, home = np.array([0, 0, 1, 1] * 2, np.uint16), np.array([0, 0, 1, 1] * 2)
+    scheduled = table_aware(np.arange(8), batch, table, home, ArrivalConfig())
+    assert scheduled.tolist() == [0, 2, 1, 3, 4, 6, 5, 7]
