@@ -125,18 +125,23 @@ def stack(uniform, distances, cumulative, padding, reorder, ring, state, entry):
 
 
 @jit
-def smallest_distinct(rank, length, kept):
-    """Copy the first ``length`` different values of every ascending row one after another; False if too few."""
-    done = 0
+def first_distinct(rank, length, kept):
+    """Write the first ``length`` different values of every row, ascending, row after row; False if too few."""
+    start = 0
     for row in range(len(rank)):
         found = 0
         for c in range(rank.shape[1]):
             if found == length[row]:
                 break
-            if c == 0 or rank[row, c] != rank[row, c - 1]:
-                kept[done + found] = rank[row, c]
-                found += 1
+            value = rank[row, c]
+            at = start + np.searchsorted(kept[start : start + found], value)
+            if at < start + found and kept[at] == value:
+                continue
+            for i in range(start + found, at, -1):
+                kept[i] = kept[i - 1]
+            kept[at] = value
+            found += 1
         if found < length[row]:
             return False
-        done += found
+        start += found
     return True

@@ -15,7 +15,6 @@ HEAD = 1 << 20
 
 _GROWTH = 1.001
 _BINS, _SAMPLES = 50, 1000
-_FEWEST_CANDIDATES = 20
 _PERMUTATION_KEY = 12345
 
 
@@ -148,12 +147,16 @@ class RequestDraws:
         self._before = entry.copy() if self._law.reuse else None
         return entry
 
-    def _skewed(self, lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
-        candidates = max(self._law.oversample * int(lengths.max(initial=0)), _FEWEST_CANDIDATES)
-        rank = (self._rng.zipf(self._law.alpha, (len(lengths), candidates)) - 1) % self._entries
-        rank.sort(axis=1)
+    def ranks(self, lengths: NDArray[np.int64]) -> NDArray[np.int64] | None:
+        """Return the ranks of the bags of a call, shape (sum,); None if a bag found too few different ones."""
+        shape = (len(lengths), self._law.oversample * int(lengths.max(initial=0)))
+        rank = (self._rng.zipf(self._law.alpha, shape) - 1) % self._entries
         kept = np.empty(int(lengths.sum()), np.int64)
-        if not _kernels.smallest_distinct(rank, lengths, kept):
+        return kept if _kernels.first_distinct(rank, lengths, kept) else None
+
+    def _skewed(self, lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
+        kept = self.ranks(lengths)
+        if kept is None:
             self.uniform_calls += 1
             return self._uniform(lengths)
         return scatter(kept, self._entries, _PERMUTATION_KEY).astype(np.uint32)

@@ -79,10 +79,11 @@ class RecSsd(_Part):
 class Requests(_Part):
     """The request generator of FBGEMM's table-batched embedding benchmarks (pytorch/FBGEMM).
 
-    ``alpha`` above 1: ranks are numpy's zipf(alpha) - 1 modulo the entries, ``oversample`` times the longest bag
-    (at least 20) of them; a bag keeps its smallest different ranks, in order, and one permutation, the same for
-    all tables of a size, maps them. If a bag finds too few, the call becomes uniform (there: the table).
-    ``alpha`` up to 1: uniform, every bag sorted. ``reuse`` of the positions repeat those of the batch before.
+    ``alpha`` above 1: a bag gets ``oversample`` times as many draws of numpy's zipf(alpha) - 1, modulo the
+    entries, as the longest bag of the call has lookups, and keeps the first different ones, in ascending order of
+    rank; one permutation, the same for all tables of a size, maps ranks to entries. If a bag finds too few, the
+    call becomes uniform. ``alpha`` up to 1: uniform, every bag sorted. ``reuse`` of the positions repeat those
+    of the batch before. Not copied: its permutation; that uneven bags of uniform draws keep the smallest ones.
     """
 
     kind: Literal["fbgemm"]

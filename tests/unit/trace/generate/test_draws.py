@@ -1,5 +1,7 @@
 """Popularity laws: against their definition, and against what the reference generators were seen to draw."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -57,7 +59,7 @@ def test_drift_makes_the_coldest_entry_the_hottest_and_moves_the_others_down():
     draws = zipf(10, alpha=1.5, drift=0.1)
     lengths = np.full(100, 1000)
     order = [np.argsort(np.bincount(draws.batch(lengths), minlength=10))[::-1] for _ in range(3)]
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         assert np.array_equal(after[1:5], before[:4])
         assert after[0] in before[-3:]
 
@@ -104,6 +106,23 @@ def test_recssd_s_k_is_the_share_of_unique_entries_until_its_pool_is_used_up():
     law = RecSsd(kind="recssd", k=1)
     read = make_draws(law, 1_000_000, np.random.default_rng(7)).batch(np.array([10_000]))
     assert abs(len(np.unique(read)) / 10_000 - 0.555) < 2 * 0.014
+
+
+def test_fbgemm_requests_keep_the_ranks_that_its_generator_keeps():
+    # pytorch/FBGEMM, generate_requests on the CPU, NumPy seed 0: 2 tables of 1000, 4 bags of 5, alpha 1.15
+    draws = RequestDraws(Requests(kind="fbgemm", alpha=1.15), 1000, np.random.RandomState(0))
+    rank = draws.ranks(np.full(8, 5))
+    order = np.random.default_rng(12345).choice(1000, rank.max() + 1, replace=False)  # its own permutation
+    assert order[rank].reshape(8, 5).tolist() == [
+        [367, 866, 415, 184, 548],
+        [932, 205, 671, 658, 21],
+        [367, 700, 484, 476, 399],
+        [367, 866, 146, 862, 86],
+        [367, 932, 541, 44, 244],
+        [367, 852, 259, 774, 593],
+        [700, 963, 462, 158, 862],
+        [367, 53, 422, 425, 313],
+    ]
 
 
 @pytest.mark.parametrize(("alpha", "unique"), [(1.05, 0.71194), (1.15, 0.44097), (1.2, 0.35244)])
