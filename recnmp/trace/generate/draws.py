@@ -47,6 +47,7 @@ class ZipfDraws:
     def __init__(self, law: Zipf, entries: int, rng: np.random.Generator) -> None:
         self._rng, self._entries, self._drift, self._batches = rng, entries, law.drift, 0
         self._population = min(law.population or entries, entries)
+        self._even = law.alpha == 0 and self._population == entries
         self._kept, self._other, self._low, self._width = _alias(law.alpha, law.q, self._population)
         key = int(rng.integers(1 << 63))
         self._head = scatter(np.arange(min(self._population, HEAD)), entries, key).astype(np.uint32)
@@ -61,6 +62,8 @@ class ZipfDraws:
 
     def draw(self, n: int, turn: int = 0) -> NDArray[np.uint32]:
         """Return ``n`` entries while the ``turn`` coldest of the population lead it."""
+        if self._even:  # every entry alike: no rank to look up
+            return self._rng.integers(0, self._entries, n, np.uint32)
         word = self._rng.integers(0, 1 << 64, n, np.uint64)
         entry = np.empty(n, np.uint32)
         place = (turn, self._population, self._head, self._half, self._keys, self._entries)
