@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from recnmp._registry import library_names, plugin, plugin_names
 from recnmp.config import Config, config_to_dict
 from recnmp.config.document import similar_file
+from recnmp.config.mapping import names_file
 from recnmp.errors import ConfigError
 from recnmp.library.device import DeviceProfile, load_device
 from recnmp.library.dram import DramSpec, load_standard
@@ -47,7 +48,8 @@ class Parts:
 
 def resolve(config: Config) -> Parts:
     """Find everything ``config`` names; raises ConfigError with file and line for what is not there."""
-    _named(config, ("model",), config.model, library_names("models"))
+    if not names_file(config.model):  # the configuration's reader has found it
+        _named(config, ("model",), config.model, library_names("models"))
     _named(config, ("memory", "standard"), config.memory.standard, library_names("standards"))
     _named(config, ("memory", "policy"), config.memory.policy, list(POLICIES))
     _named(config, ("nmp", "kind"), config.nmp.kind, plugin_names("nmp"))
@@ -71,9 +73,10 @@ def resolve(config: Config) -> Parts:
     system = _system(config, spec)
     model = load_model(config.model)
     try:
-        check_timeable(model)
+        if config.mlp.kind != "none":
+            check_timeable(model)
     except ConfigError as error:
-        raise config.error(("model",), str(error)) from None
+        raise config.error(("model",), f"{error}; mlp.kind: none simulates the gather-reduce alone") from None
     header = _trace_header(config)
     found = [table.dim for table in header.tables]
     if found != [group.dim for group in model.each_table]:

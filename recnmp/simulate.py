@@ -46,15 +46,15 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         tell("timing the dense part")
         dense = time_dense()
     sls = sls_section(host, near, trace)
-    whole = EndToEnd(dense, sls["host_ns"], sls["nmp_ns"], config.end_to_end.overlap)
+    whole = dense and EndToEnd(dense, sls["host_ns"], sls["nmp_ns"], config.end_to_end.overlap)
     return Result(
         config=parts.resolved,
         sls=sls,
         memory=memory_section(host, near, audited),
         nmp=nmp_section(near, config, trace, placed.replication),
         energy=energy_section(host, near, trace, system),
-        mlp=dense.to_dict(),
-        end_to_end=whole.to_dict(),
+        mlp=dense.to_dict() if dense else {},
+        end_to_end=whole.to_dict() if whole else {},
         trace=trace_section(trace, config.trace.file),
         functional_check=checked,
         provenance=provenance(

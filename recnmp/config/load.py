@@ -18,14 +18,14 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     A file may start from another one by ``extends: other.yaml`` (relative to itself); mappings are merged key
     by key and the later value wins. ``rank8``, ``rank8.yaml`` and ``configs/rank8.yaml`` name the
     configuration that ships with the package where there is no such file. ``trace.file`` becomes absolute: it
-    is relative to the file that names it, or to the working folder in an override. So is ``memory.mapping``
-    where it names a YAML file, whose content takes its place: a result says all of it.
+    is relative to the file that names it, or to the working folder in an override. So are ``model`` where it
+    names a YAML file, and ``memory.mapping``, whose content takes its place: a result says all of it.
 
     Raises ConfigError with file, line and column for whatever is wrong.
     """
     document = _read_chain(_find(Path(path)), ())
     if overrides:
-        document = document.merged(_overrides(overrides))
+        document = document.merged(override_document(overrides))
     return _checked(document)
 
 
@@ -42,13 +42,18 @@ def load_config_dict(data: Mapping[str, Any], source: str = "configuration") -> 
 def config_to_dict(config: Config) -> dict[str, Any]:
     """Return every option with its value as plain JSON data: the resolved configuration of a run.
 
-    A trace below the working folder is named from there, so that the same run in another copy of a project
-    gives the same data.
+    A trace or model file below the working folder is named from there, so that the same run in another copy of
+    a project gives the same data.
     """
     data = config.model_dump(mode="json")
-    if config.trace.file.is_relative_to(Path.cwd()):
-        data["trace"]["file"] = config.trace.file.relative_to(Path.cwd()).as_posix()
+    data["trace"]["file"] = _from_here(config.trace.file)
+    if names_file(config.model):
+        data["model"] = _from_here(Path(config.model))
     return data
+
+
+def _from_here(file: Path) -> str:
+    return file.relative_to(Path.cwd()).as_posix() if file.is_relative_to(Path.cwd()) else str(file)
 
 
 def shipped(folder: str) -> Path:
@@ -70,7 +75,7 @@ def trace_names() -> list[str]:
 def _checked(document: Document) -> Config:
     config = document.validate(Config, other_keys=["extends"])
     file = document.place(("trace", "file")).folder / config.trace.file
-    config = _with_mapping(config, document)
+    config = _with_model_file(_with_mapping(config, document), document)
     config = _with_trace_file(config, file.parent.resolve() / file.name)
     config._document = document
     return config
@@ -83,6 +88,15 @@ def _with_mapping(config: Config, document: Document) -> Config:
         raise document.error(loc, f"{file}: no such file{similar_file(file)}")
     memory = config.memory.model_copy(update={"mapping": read_mapping(given, folder)})
     return config.model_copy(update={"memory": memory})
+
+
+def _with_model_file(config: Config, document: Document) -> Config:
+    if not names_file(config.model):
+        return config
+    file = document.place(("model",)).folder / config.model
+    if not file.is_file():
+        raise document.error(("model",), f"{file}: no such file{similar_file(file)}")
+    return config.model_copy(update={"model": str(file.parent.resolve() / file.name)})
 
 
 def _with_trace_file(config: Config, file: Path) -> Config:
@@ -124,7 +138,7 @@ def _read_chain(path: Path, seen: tuple[Path, ...]) -> Document:
     return _read_chain(base, chain).merged(document.without("extends"))
 
 
-def _overrides(texts: Sequence[str]) -> Document:
+def override_document(texts: Sequence[str]) -> Document:
     """Return overrides as one document; each value's place is the text of its override."""
     result = Document.from_data({}, "--set")
     for text in texts:

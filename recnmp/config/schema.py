@@ -259,6 +259,12 @@ class ProfileMlpConfig(Section):
     device: str = Field(description="device profile, a file of library/devices")
 
 
+class NoMlpConfig(Section):
+    """Leave the dense part out: the gather-reduce alone, no end to end."""
+
+    kind: Literal["none"] = "none"
+
+
 class EndToEndConfig(Section):
     """How the parts of a model's inference meet."""
 
@@ -272,14 +278,19 @@ class Config(Section):
     """One run: a model's trace on a memory system, by the host and near memory."""
 
     version: Literal[1] = Field(1, description="version of this format")
-    model: str = Field(description="recommendation model, a file of library/models")
+    model: str = Field(
+        description="recommendation model: a file of library/models, or your own YAML file, relative to the "
+        "configuration that names it"
+    )
     trace: TraceConfig
     memory: MemoryConfig = MemoryConfig()
     placement: PlacementConfig = PlacementConfig()
     cache: CachesConfig = CachesConfig()
     arrival: ArrivalConfig = ArrivalConfig()
     nmp: NmpConfig = NmpConfig()
-    mlp: Annotated[MeasuredMlpConfig | ProfileMlpConfig, Field(discriminator="kind")] = MeasuredMlpConfig()
+    mlp: Annotated[MeasuredMlpConfig | ProfileMlpConfig | NoMlpConfig, Field(discriminator="kind")] = (
+        MeasuredMlpConfig()
+    )
     end_to_end: EndToEndConfig = EndToEndConfig()
     functional_check: Literal["auto", "on", "off"] = Field(
         "auto",

@@ -1,11 +1,13 @@
 """Recommendation models: tables and layer sizes, read from ``library/models/*.yaml``."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Document
+from recnmp.config.mapping import names_file
 from recnmp.units import TableDtype
 
 Size = Annotated[int, Field(ge=1)]
@@ -136,5 +138,9 @@ class RecModel(BaseModel):
 
 
 def load_model(name: str) -> RecModel:
-    """Read ``library/models/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
-    return Document.read(PACKAGE / "library" / "models" / f"{name}.yaml").validate(RecModel)
+    """Read ``library/models/<name>.yaml``, or the YAML file ``name``, as ``model:`` of a configuration does.
+
+    Raises ConfigError with file and line for anything wrong in it.
+    """
+    file = Path(name) if names_file(name) else PACKAGE / "library" / "models" / f"{name}.yaml"
+    return Document.read(file).validate(RecModel)

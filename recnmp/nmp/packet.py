@@ -126,8 +126,12 @@ def fits_address(spec: DramSpec, ranks: int, placed: PlacedLookups) -> bool:
 
 
 def opcodes(trace: Trace) -> NDArray[np.uint64]:
-    """Return the opcode of each call, shape (N,); raises ConfigError for poolings NMP does not do."""
-    codes = np.array([{"sum": 0, "mean": MEAN}.get(name, -1) for name in POOLINGS])[trace.calls.pooling]
+    """Return the opcode of each call, shape (N,); raises ConfigError for poolings NMP does not do.
+
+    Entries that are not pooled (``none``) are bags of one lookup, and their sums.
+    """
+    known = {"sum": 0, "none": 0, "mean": MEAN}
+    codes = np.array([known.get(name, -1) for name in POOLINGS])[trace.calls.pooling]
     if (codes < 0).any():
         kind = POOLINGS[trace.calls.pooling[codes.argmin()]]
         raise ConfigError(f"near-memory reduction knows {', '.join(OPCODES)}; the trace pools by {kind}")

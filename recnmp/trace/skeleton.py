@@ -11,10 +11,10 @@ from recnmp.errors import ConfigError
 from recnmp.trace.trace import Trace
 
 _DENSE = """
-# The dense part. Fill in all three lines, or simulate the gather-reduce alone with `mlp: {kind: none}`.
-# bottom_mlp: [13, 64, 16]    # dense features, then the outputs of every layer
-# top_mlp: [64, 1]            # outputs of every layer
-# interaction: cat            # cat or dot
+# The dense part, which capture does not know. Fill it in, or simulate the gather-reduce alone by `mlp.kind: none`.
+bottom_mlp: []      # dense features, then the outputs of every layer, such as [13, 64, 16]
+top_mlp: []         # outputs of every layer, such as [64, 1]
+interaction: cat    # cat or dot
 """
 
 

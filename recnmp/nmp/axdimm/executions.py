@@ -62,9 +62,12 @@ class Executions:
 
 
 def check_trace(trace: Trace) -> None:
-    """Raise ConfigError for what the instruction cannot express: all but plain sums of FP32 entries of 64-256 B."""
-    sums = POOLINGS.index("sum")
-    others = np.unique(trace.calls.pooling[trace.calls.pooling != sums])
+    """Raise ConfigError for what the instruction cannot express: all but plain sums of FP32 entries of 64-256 B.
+
+    Entries that are not pooled (``none``) are bags of one lookup, and their sums.
+    """
+    sums = [POOLINGS.index("sum"), POOLINGS.index("none")]
+    others = np.unique(trace.calls.pooling[~np.isin(trace.calls.pooling, sums)])
     if len(others):
         raise ConfigError(f"nmp.kind axdimm pools by sum only; the trace pools by {POOLINGS[others[0]]}")
     if trace.weight is not None:
