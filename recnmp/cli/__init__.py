@@ -4,10 +4,10 @@ Standard output carries the result alone. Exit codes: 0 done, 1 the run failed, 
 done, 130 interrupted. Everything but click is imported by the command that needs it: help answers at once.
 """
 
-from recnmp.cli import generate, memory, reproduce, simulate, trace
+from recnmp.cli import convert, generate, memory, reproduce, simulate, trace
 from recnmp.cli._base import cli
 
-__all__ = ["cli", "generate", "main", "memory", "reproduce", "simulate", "trace"]
+__all__ = ["cli", "convert", "generate", "main", "memory", "reproduce", "simulate", "trace"]
 
 
 def main() -> None:

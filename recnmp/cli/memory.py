@@ -96,6 +96,13 @@ def memory() -> None:
 @click.option("--commands", type=FILE, metavar="F.csv", help="Write every DRAM command.")
 @click.option("--requests", type=FILE, metavar="F.csv", help="Write when each request was accepted and done.")
 @click.option(
+    "--ram2bin",
+    "viewer",
+    type=FILE,
+    metavar="F",
+    help="Write every DRAM command as F.ch0.ram2bin, ... for the browser viewer of Ramulator 2.1.",
+)
+@click.option(
     "--csv", "table", type=FILE, metavar="F.csv", help="Write the figures, a line of names and one of values."
 )
 @json_option
@@ -106,6 +113,7 @@ def replay(
     judge: bool,
     commands: Path | None,
     requests: Path | None,
+    viewer: Path | None,
     table: Path | None,
     as_json: bool,
     **setup: Any,
@@ -125,7 +133,14 @@ def replay(
     from recnmp.report.memory import replay_lines
 
     done = replay_trace(
-        trace, kind, Setup(**setup), limit=limit, judge=judge, commands=commands, requests=requests
+        trace,
+        kind,
+        Setup(**setup),
+        limit=limit,
+        judge=judge,
+        commands=commands,
+        requests=requests,
+        viewer=viewer,
     )
     if table is not None:
         write_figures(done.document, table)

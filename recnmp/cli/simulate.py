@@ -25,6 +25,7 @@ _KINDS = (
     "configs",
     "traces",
     "synthetic",
+    "formats",
 )
 
 
@@ -70,7 +71,11 @@ def list_(kind: str | None, as_json: bool) -> None:
 
     libraries = ("models", "standards", "mappings", "devices", "energy", "synthetic")
     names = {library: library_names(library) for library in libraries}
-    names |= {"caches": plugin_names("cache"), "nmp": plugin_names("nmp")}
+    names |= {
+        "caches": plugin_names("cache"),
+        "nmp": plugin_names("nmp"),
+        "formats": plugin_names("trace.formats"),
+    }
     names |= {"configs": config_names(), "traces": trace_names()}
     if kind == "energy":
         _list_energy(names[kind], as_json)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @cli.group()
 def trace() -> None:
-    """Capture and inspect traces of embedding accesses."""
+    """Capture, inspect and convert traces of embedding accesses."""
 
 
 @trace.command(context_settings={"ignore_unknown_options": True})

@@ -21,6 +21,7 @@ from recnmp.memory.energy import energy_section
 from recnmp.memory.formats import MemoryTrace, may_write, read_chunks, read_memory_trace
 from recnmp.memory.logs import CommandLog, RequestLog
 from recnmp.memory.options import ControllerOptions
+from recnmp.memory.ram2bin import ViewerLog
 from recnmp.memory.replay import Timeline
 from recnmp.memory.requests import Requests
 from recnmp.memory.setup import Setup, make_requests
@@ -50,6 +51,7 @@ def replay_trace(
     judge: bool = False,
     commands: Path | None = None,
     requests: Path | None = None,
+    viewer: Path | None = None,
 ) -> Replayed:
     """Replay the first ``limit`` requests (all when None) of the trace at ``path``.
 
@@ -61,11 +63,12 @@ def replay_trace(
         judge: re-check every command against the published standard.
         commands: CSV file for every command.
         requests: CSV file for every request.
+        viewer: RAM2BIN files for Ramulator's viewer, ``<viewer>.ch0.ram2bin`` and so on.
 
     Raises ConfigError for a trace or a setup that cannot be read or do not fit, OSError for a log that cannot be
     written.
     """
-    notes = _Notes(setup, judge, commands, requests)
+    notes = _Notes(setup, judge, commands, requests, viewer)
     match setup.controller:
         case Dramsim3Options():
             activity = _run_at_once(path, kind, setup, limit, notes)
@@ -84,15 +87,18 @@ def replay_trace(
 class _Notes:
     """What is kept of a run while it goes on: totals, and what was asked for besides."""
 
-    def __init__(self, setup: Setup, judge: bool, commands: Path | None, requests: Path | None) -> None:
+    def __init__(
+        self, setup: Setup, judge: bool, commands: Path | None, requests: Path | None, viewer: Path | None
+    ) -> None:
         self.totals = StreamTotals()
         self.auditors = [
             Auditor(setup.spec, setup.ranks, refresh=setup.refresh) for _ in range(setup.channels * judge)
         ]
         self.commands = None if commands is None else CommandLog(commands, setup.channels)
         self.requests = None if requests is None else RequestLog(requests)
-        self.logs = [log for log in (self.commands, self.requests) if log is not None]
-        self.record = judge or commands is not None
+        self.viewer = None if viewer is None else ViewerLog(viewer, setup.spec, setup.ranks, setup.channels)
+        self.logs = [log for log in (self.commands, self.requests, self.viewer) if log is not None]
+        self.record = judge or commands is not None or viewer is not None
 
     def add(self, served: Sequence[Served]) -> None:
         """Take down what each channel did next."""
@@ -103,9 +109,15 @@ class _Notes:
                     auditor.add(one.commands)
                 if self.commands is not None:
                     self.commands.add(channel, one.commands)
-        if self.requests is not None:
-            columns = ([getattr(one, name) for one in served] for name in ("number", "accepted", "depart"))
-            self.requests.add(*(np.concatenate(column) for column in columns))
+                if self.viewer is not None:
+                    self.viewer.add_commands(channel, one.commands)
+        if self.requests is not None or self.viewer is not None:
+            names = ("number", "accepted", "depart")
+            number, accepted, depart = (np.concatenate([getattr(one, n) for one in served]) for n in names)
+            if self.requests is not None:
+                self.requests.add(number, accepted, depart)
+            if self.viewer is not None:
+                self.viewer.add_requests(number, accepted, depart)
 
 
 def _run_in_pieces(

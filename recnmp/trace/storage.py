@@ -105,7 +105,7 @@ def load_trace(path: Path, verify: bool = True) -> Trace:
 
 def _chunks(parquet: pq.ParquetFile, lookups: int) -> Iterator[Lookups]:
     for batch in parquet.iter_batches(lookups, use_threads=False):
-        columns = {name: np.from_dlpack(batch.column(name)) for name in batch.schema.names}
+        columns: dict[str, Any] = {name: np.from_dlpack(batch.column(name)) for name in batch.schema.names}
         yield Lookups(columns["table"], columns["bag"], columns["entry"], columns.get("weight"))
 
 

@@ -116,6 +116,10 @@ class TraceWriter:
         """State the tables of a writer that was given none, any time before the end."""
         self._tables = tuple(tables)
 
+    def describe(self, meta: Mapping[str, Any]) -> None:
+        """Replace what the trace says of where it comes from, any time before the end."""
+        self._meta = dict(meta)
+
     @property
     def largest(self) -> NDArray[np.int64]:
         """The largest entry read so far by table, -1 where none was, shape (65536,)."""

@@ -1,0 +1,162 @@
+"""Requests of all tables at once, table by table: into a trace, and out of one."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from recnmp.errors import ConfigError
+from recnmp.trace.formats._ids import IdMap
+from recnmp.trace.formats._matrix import OUTSIDE, declare_all, id_maps, without
+from recnmp.trace.formats._options import IdMode, IdOptions, WriteOptions
+from recnmp.trace.formats._sink import Bags, Sink
+from recnmp.trace.formats._torch_file import Request, load_request
+from recnmp.trace.header import Header
+from recnmp.trace.storage import iter_chunks, read_header
+
+
+class RequestReadOptions(IdOptions):
+    """Options of requests that are read."""
+
+    ids: IdMode = Field("as_is", description="as for other formats")
+    batch_size: int | None = Field(  # type: ignore[assignment]
+        None, ge=1, description="samples that make a batch; a file is one batch when absent"
+    )
+    tables: int | None = Field(None, ge=1, description="tables, where a file does not tell")
+
+
+class RequestWriteOptions(WriteOptions):
+    """Options of requests that are written."""
+
+    index_dtype: Literal["int32", "int64"] = Field("int64", description="type of indices and offsets")
+
+
+def read_requests(files: Sequence[Path], options: RequestReadOptions, sink: Sink) -> None:
+    """Feed the requests of ``files``; raises ConfigError where they differ in tables."""
+    maps: list[IdMap] = []
+    for file in files:
+        request = load_request(file, options.tables)
+        maps = maps or id_maps([f"t{t}" for t in range(request.tables)], options)
+        if request.tables != len(maps):
+            raise ConfigError(f"{file}: has {request.tables} tables, the file before {len(maps)}")
+        _read(file, request, options, maps, sink)
+        if sink.full:
+            break
+    declare_all(maps, options, sink)
+
+
+def _read(file: Path, request: Request, options: RequestReadOptions, maps: list[IdMap], sink: Sink) -> None:
+    left = request.bags if options.limit is None else min(request.bags, options.limit - sink.counts.samples)
+    bad = _bad_samples(request, options)
+    sink.rows.read += request.bags
+    sink.rows.refuse_where(file, 1 + np.arange(request.bags), bad, OUTSIDE)
+    size = options.batch_size or request.bags
+    for first in range(0, left, size):
+        samples = slice(first, min(first + size, left))
+        if bad[samples].all():
+            continue
+        batch = np.array([sink.counts.batches])
+        for t, of in enumerate(maps):
+            bags = without(_bags(request, t, samples, of), bad[samples])
+            sink.add_calls(bags, np.array([t], np.uint16), np.array([len(bags.length)]), batch)
+        sink.counts.samples += int((~bad[samples]).sum())
+        sink.tell(file.name)
+
+
+def _bags(request: Request, t: int, samples: slice, of: IdMap) -> Bags:
+    edges = request.offsets[request.bags * t + samples.start : request.bags * t + samples.stop + 1]
+    ids = request.indices[edges[0] : edges[-1]]
+    entry, _ = of.of_numbers(ids.astype(np.uint64), ids < 0)
+    return Bags(
+        np.diff(edges), entry, None if request.weight is None else request.weight[edges[0] : edges[-1]]
+    )
+
+
+def _bad_samples(request: Request, options: RequestReadOptions) -> NDArray[np.bool_]:
+    """Return which samples have an id that is none in any table, shape (B,)."""
+    bad = np.zeros(request.bags, np.bool_)
+    most = (options.entries or 1 << 32) - 1 if options.ids == "as_is" and options.fold is None else None
+    for t in range(request.tables):
+        edges = request.offsets[request.bags * t : request.bags * (t + 1) + 1]
+        ids = request.indices[edges[0] : edges[-1]]
+        wrong = (ids < 0) if most is None else (ids < 0) | (ids > most)
+        if wrong.any():
+            bad[np.repeat(np.arange(request.bags), np.diff(edges))[wrong]] = True
+    return bad
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The bags of a trace as T tables of B bags: what goes where."""
+
+    offsets: NDArray[np.int64]
+    indices: NDArray[Any]
+    weight: NDArray[np.float32] | None
+    tables: int
+
+
+@contextlib.contextmanager
+def table_major(trace: Path, beside: Path, dtype: str) -> Iterator[Grid]:
+    """Yield the lookups of a trace table by table, samples of all batches one after the other.
+
+    They lie in temporary files in the folder of ``beside`` meanwhile; memory grows with the bags, 24 bytes each.
+    Raises ConfigError for a trace whose batches do not call every table once for the same samples.
+    """
+    header = read_header(trace)
+    place, tables = _places(trace, header)
+    bags = len(place)
+    first_bag = int(header.calls.first_bag[0])
+    length, weighted = np.zeros(bags, np.int64), False
+    for chunk in iter_chunks(trace):
+        length += np.bincount(chunk.bag - np.uint32(first_bag), minlength=bags)
+        weighted = chunk.weight is not None
+    start = np.cumsum(length) - length  # of each bag in the trace
+    offsets = np.zeros(bags + 1, np.int64)
+    offsets[1 + place] = length
+    np.cumsum(offsets, out=offsets)
+    move = offsets[place] - start
+    with contextlib.ExitStack() as stack:
+        indices = _mapped(stack, beside, dtype, int(offsets[-1]))
+        weight = _mapped(stack, beside, "float32", int(offsets[-1])) if weighted else None
+        done = 0
+        for chunk in iter_chunks(trace, verify=False):
+            where = np.arange(done, done + len(chunk.bag)) + move[chunk.bag - np.uint32(first_bag)]
+            indices[where] = chunk.entry
+            if weight is not None:
+                weight[where] = chunk.weight
+            done += len(chunk.bag)
+        yield Grid(offsets, indices, weight, tables)
+
+
+def _mapped(stack: contextlib.ExitStack, beside: Path, dtype: str, count: int) -> NDArray[Any]:
+    file = tempfile.TemporaryFile(dir=beside.absolute().parent)  # noqa: SIM115  # closed with the stack
+    stack.enter_context(file)
+    return np.memmap(file, dtype, "w+", shape=(count,)) if count else np.zeros(0, dtype)
+
+
+def _places(trace: Path, header: Header) -> tuple[NDArray[np.int64], int]:
+    """Return where each bag goes, shape (bags,), and the tables."""
+    calls, tables = header.calls, len(header.tables)
+    if len(calls) % tables:
+        raise ConfigError(f"{trace}: {_need(header)}")
+    table = calls.table.astype(np.int64).reshape(-1, tables)
+    bags, batch = calls.bags.reshape(-1, tables), calls.batch.reshape(-1, tables)
+    even = np.all(np.sort(table, axis=1) == np.arange(tables)) and np.all(bags == bags[:, :1])
+    if not even or np.any(batch != batch[:, :1]) or np.any(np.diff(batch[:, 0]) < 1):
+        raise ConfigError(f"{trace}: {_need(header)}")
+    first = np.cumsum(bags[:, 0]) - bags[:, 0]  # sample with which each batch begins
+    begin = table * int(bags[:, 0].sum()) + first[:, None]
+    within = np.arange(int(calls.bags.sum())) - np.repeat(np.cumsum(calls.bags) - calls.bags, calls.bags)
+    return np.repeat(begin.ravel(), calls.bags) + within, tables
+
+
+def _need(header: Header) -> str:
+    return (
+        f"this format needs each of the {len(header.tables)} tables called once a batch, for the same samples"
+    )

@@ -1,0 +1,19 @@
+"""Ramulator 1's DRAM trace: ``0x... R`` for every burst that is read. No times.
+
+Written only: `recnmp memory replay --format ramulator` reads such traces.
+Source: github.com/CMU-SAFARI/ramulator (MIT).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recnmp.trace.formats._lines import lines
+from recnmp.trace.formats._options import RequestOptions as RequestOptions
+
+PLUGIN = True
+SUMMARY = "Ramulator 1 DRAM trace"
+
+
+def request_lines(address: NDArray[np.uint64], first: int, options: RequestOptions) -> bytes:  # noqa: ARG001
+    """Return a line for each byte address; ``first`` is the number of the first request."""
+    return lines("0x{address} R", address)
