@@ -38,7 +38,8 @@ SWITCHES = [
     ("DDR commands on C/A", ["nmp.options.delivery=ddr_commands"]),
     ("no configuration writes", ["nmp.options.header_bursts_per_dimm=0"]),
     ("a rank for every table", ["placement.pages=coloured"]),
-    ("that and 16 buffers", ["placement.pages=coloured", "nmp.options.packets_in_flight=16"]),
+    ("that and table-aware", ["placement.pages=coloured", *TOGETHER[:1]]),
+    ("colours and 16 buffers", ["placement.pages=coloured", "nmp.options.packets_in_flight=16"]),
     ("pages dealt to ranks", ["placement.pages=coloured", "placement.colours=page_interleaved"]),
     ("copies of hot entries", ["placement.replicate.entries=8000"]),
 ]
