@@ -131,6 +131,7 @@ def _tables(axes: Axes, info: Mapping[str, Any]) -> None:
     axes.bar(x, lookups, 0.8, color="#b9d3de", label="share of all lookups")
     axes.plot(x, unique, "o", color=_ORANGE, markersize=3.5, label="unique, of its lookups")
     axes.plot(x, hits, "s", color=_GREEN, markersize=3.2, label="hits, own LRU of 8,192 entries")
+    axes.set_xlim(-0.8, max(len(tables) - 0.2, 4))
     axes.set_ylim(0, 1.45)  # room for the legend
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
@@ -155,7 +156,7 @@ def _checks(axes: Axes, info: Mapping[str, Any]) -> None:
         axes.text(1, y, mark, color=colour, ha="right", va="top", fontweight="bold", transform=axes.transAxes)
         text = "\n".join(lines)
         axes.text(0, y - 0.05, text, fontsize=8, color="#333333", va="top", transform=axes.transAxes)
-        y -= 0.095 + 0.038 * len(lines)
+        y -= 0.095 + 0.042 * len(lines)
     raised = {f"{check['name']}: {check['reason']}" for check in info["checks"]}
     for note in info["flags"]:
         if note not in raised:
