@@ -94,7 +94,7 @@ def _capture_lines(captured: "Captured") -> Iterator[str]:
     whole = (
         "" if cost.factor is None else f", {cost.factor:.2f} x the {cost.uncaptured_s:.3f} s without capture"
     )
-    yield f"capture: {cost.own_s:.3f} s, {share:.0%} of a run of {cost.captured_s:.3f} s{whole}"
+    yield f"capture: {share:.0%} of a run of {cost.captured_s:.3f} s{whole}, and {cost.start_s:.3f} s to start"
     yield from captured.notes
 
 

@@ -24,10 +24,12 @@ Progress = Callable[[str], None]
 class Overhead:
     """What capture cost [s].
 
-    ``own_s`` is the time of reading, recording and checking calls, ``captured_s`` that of the whole run.
+    ``start_s`` is the time to begin, mostly that of loading PyTorch's compiler to hold it back; ``own_s`` that
+    of reading, recording and checking calls; ``captured_s`` that of the whole run after the start.
     ``uncaptured_s`` is a run without capture, just before and after one to warm up; None unless asked for.
     """
 
+    start_s: float
     own_s: float
     captured_s: float
     uncaptured_s: float | None = None
@@ -40,6 +42,7 @@ class Overhead:
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; ``factor`` None where it was not measured."""
         return {
+            "start_s": round(self.start_s, 6),
             "own_s": round(self.own_s, 6),
             "captured_s": round(self.captured_s, 6),
             "uncaptured_s": None if self.uncaptured_s is None else round(self.uncaptured_s, 6),
@@ -146,10 +149,10 @@ def _run(
     uncaptured = None
     if measure_overhead:
         _timed(what, seed, None)
-        uncaptured = _timed(what, seed, None)
+        _, uncaptured = _timed(what, seed, None)
     capture = Capture(what.batches, on_batch, check=check)
-    seconds = _timed(what, seed, capture)
-    overhead = Overhead(capture.own_seconds, seconds, uncaptured)
+    start, seconds = _timed(what, seed, capture)
+    overhead = Overhead(start, capture.own_seconds, seconds, uncaptured)
     about: dict[str, Any] = {}
     proof = capture.proof
     if proof is not None and what.uses_global_seed:  # a zoo trace is the same bytes wherever it is made
@@ -168,15 +171,16 @@ def _run(
     return Captured(trace, checked, overhead, tuple(capture.notes)), capture.linear_layers
 
 
-def _timed(what: Target, seed: int, capture: Any) -> float:
-    """Return the seconds of a run, under ``capture`` unless that is None."""
+def _timed(what: Target, seed: int, capture: Any) -> tuple[float, float]:
+    """Return the seconds of the start and of a run, under ``capture`` unless that is None."""
     watched: Any = contextlib.nullcontext() if capture is None else capture
-    begin = time.perf_counter()
+    before = begin = time.perf_counter()
     with contextlib.suppress(BatchLimitReached), watched:
+        begin = time.perf_counter()
         if what.uses_global_seed:
             _seed(seed)
         what.run((lambda: None) if capture is None else capture.new_batch)
-    return time.perf_counter() - begin
+    return begin - before, time.perf_counter() - begin
 
 
 def _seed(seed: int) -> None:

@@ -266,7 +266,7 @@ def test_a_reader_that_has_seen_enough_ends_the_output_quietly() -> None:
 def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: Callable[..., None]) -> None:
     asked: list[Any] = []
     overhead = types.SimpleNamespace(
-        own_s=0.5, captured_s=2.0, uncaptured_s=1.0, factor=2.0, to_dict=lambda: {"factor": 2.0}
+        start_s=0.25, own_s=0.5, captured_s=2.0, uncaptured_s=1.0, factor=2.0, to_dict=lambda: {"factor": 2.0}
     )
 
     def run_captured(target: str, **options: Any) -> Any:
@@ -281,7 +281,7 @@ def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: C
     assert out.splitlines() == [
         "rm1.parquet: 8,000 lookups, 8 bags, 2 tables, 1 batch",
         "  replayed by NumPy: 2 calls, 8 bags equal the model's own, largest difference 0",
-        "  capture: 0.500 s, 25% of a run of 2.000 s, 2.00 x the 1.000 s without capture",
+        "  capture: 25% of a run of 2.000 s, 2.00 x the 1.000 s without capture, and 0.250 s to start",
         "  mind this",
     ]
     options = {"out": Path("rm1.parquet"), "batches": 4, "batch_size": 2, "seed": 7, "progress": None}
