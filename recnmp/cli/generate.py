@@ -46,7 +46,13 @@ def synth(spec: str, out: Path | None, as_json: bool, **changes: int | None) -> 
 
 @trace.command()
 @click.argument("file", type=FILE)
-@click.option("--out", "-o", type=FILE, metavar="FILE", help="Description to write; by default FILE's name.")
+@click.option(
+    "--out",
+    "-o",
+    type=FILE,
+    metavar="FILE",
+    help="Description to write; by default FILE.fit.yaml.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Its seed.")
 @json_option
 def fit(file: Path, out: Path | None, seed: int, as_json: bool) -> None:
@@ -56,7 +62,7 @@ def fit(file: Path, out: Path | None, seed: int, as_json: bool) -> None:
     """
     from recnmp.trace.generate import fit_spec, spec_yaml
 
-    path = out or file.with_suffix(".yaml")
+    path = out or file.with_suffix(".fit.yaml")
     if path.resolve() == file.resolve():
         raise ConfigError(f"{path}: the description would replace the trace; name another file with --out")
     with progress() as show:

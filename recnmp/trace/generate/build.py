@@ -1,5 +1,6 @@
 """Writing the trace that a description asks for, in bounded memory."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from recnmp.errors import ConfigError
 from recnmp.trace.generate.draws import Draws, RequestDraws, make_draws
 from recnmp.trace.generate.lengths import draw_lengths
-from recnmp.trace.generate.spec import SynthSpec
+from recnmp.trace.generate.spec import SynthSpec, spec_yaml
 from recnmp.trace.trace import POOLINGS, Calls, Table
 from recnmp.trace.writer import TraceWriter
 
@@ -99,11 +100,9 @@ def synthesise(spec: SynthSpec, path: Path, progress: Callable[[str], None] | No
     as ``TraceWriter`` does.
     """
     source = Synthesis(spec)
-    meta = {
-        "generator": GENERATOR,
-        "seed": spec.seed,
-        "spec": spec.model_dump(mode="json", exclude_none=True),
-    }
+    # the digest is of the description as ``spec_yaml`` writes it: it tells whether two traces share one
+    digest = hashlib.sha256(spec_yaml(spec).encode()).hexdigest()
+    meta = {"generator": GENERATOR, "seed": spec.seed, "source": spec.source, "description": digest}
     first_bag = lookups = 0
     with TraceWriter(path, source.tables, meta, weighted=spec.weighted) as writer:
         for call in source.calls():

@@ -14,8 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
-from recnmp.trace.generate.expected import Law, expected_histogram, mean_reads, population_for
-from recnmp.trace.generate.spec import Constant, Counted, Lengths, LogNormal, SynthSpec, SynthTables, Zipf
+from recnmp.trace.generate.expected import (
+    Law,
+    expected_histogram,
+    expected_unique,
+    mean_reads,
+    population_for,
+)
+from recnmp.trace.generate.spec import (
+    MOST_ENTRIES,
+    Constant,
+    Counted,
+    Lengths,
+    LogNormal,
+    SynthSpec,
+    SynthTables,
+    Zipf,
+)
 from recnmp.trace.header import Header
 from recnmp.trace.reuse import _kernels
 from recnmp.trace.reuse.numbering import Numbering
@@ -26,6 +41,7 @@ from recnmp.trace.trace import POOLINGS
 _ENOUGH = 200  # lookups of a table below which its law is taken to be uniform
 _OFTEN = 30  # reads from which an entry's rank is not left to chance
 _MOST_LENGTHS = 256
+_SHORT = 0.97  # of the different entries: what a law may miss before its population outgrows the table
 _ROUNDS = 120
 
 
@@ -70,7 +86,7 @@ def fit_spec(path: Path, progress: Callable[[str], None] | None = None, seed: in
         tables.append(
             SynthTables(
                 name=table.name,
-                entries=table.entries,
+                entries=max(table.entries, law.population or 0),
                 dim=table.dim,
                 dtype=table.dtype,
                 popularity=law,
@@ -92,7 +108,20 @@ def fit_spec(path: Path, progress: Callable[[str], None] | None = None, seed: in
 
 
 def fit_law(reads: NDArray[np.integer], entries: int) -> tuple[Zipf, float]:
-    """Return the law of a table of ``entries`` whose read entries are read so often, and the fit's difference."""
+    """Return the law of a table of ``entries`` whose read entries are read so often, and the fit's difference.
+
+    Where too few entries would be read even so, because nearly all that there are were read (as in a data set
+    that numbers only what occurs), the population may be up to four times the table.
+    """
+    law, difference = _fit_law(reads, entries)
+    lookups, unique = int(reads.sum(dtype=np.int64)), len(reads)
+    found = Law(law.alpha, law.q, law.population or entries)
+    if lookups >= _ENOUGH and expected_unique(found, lookups) < _SHORT * unique:
+        return _fit_law(reads, min(4 * entries, MOST_ENTRIES))
+    return law, difference
+
+
+def _fit_law(reads: NDArray[np.integer], entries: int) -> tuple[Zipf, float]:
     lookups, unique = int(reads.sum(dtype=np.int64)), len(reads)
     if lookups < _ENOUGH or unique < 2:
         return Zipf(kind="zipf", alpha=0.0, population=max(unique, 1)), 0.0

@@ -120,6 +120,6 @@ def test_the_commands_write_a_trace_and_its_description(tmp_path, monkeypatch, c
     monkeypatch.chdir(tmp_path)
     (tmp_path / "s.yaml").write_text(spec_yaml(spec()))
     cli(["trace", "synth", "s.yaml", "-o", "a.parquet", "--batches", "30"], standalone_mode=False)
-    cli(["trace", "fit", "a.parquet", "-o", "b.yaml"], standalone_mode=False)
-    assert "90 " not in capsys.readouterr().err
-    assert load_spec(tmp_path / "b.yaml").batches == 30
+    cli(["trace", "fit", "a.parquet"], standalone_mode=False)
+    assert "3 tables, 30 batches" in capsys.readouterr().out
+    assert load_spec(tmp_path / "a.fit.yaml").batches == 30

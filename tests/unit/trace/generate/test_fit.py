@@ -8,7 +8,7 @@ import pytest
 from recnmp.errors import ConfigError
 from recnmp.trace.generate import SynthSpec, fit_spec, synthesise
 from recnmp.trace.generate.expected import Law, expected_histogram, expected_unique, population_for
-from recnmp.trace.generate.fit import fit_lengths
+from recnmp.trace.generate.fit import fit_law, fit_lengths
 from recnmp.trace.generate.spec import LogNormal
 from recnmp.trace.reuse.statistics import reuse_histogram, reuse_statistics
 from recnmp.trace.storage import load_trace
@@ -69,6 +69,18 @@ def test_the_expected_reuse_is_that_of_draws(law):
     assert expected_histogram(law, n).sum() == pytest.approx(1)
     found = population_for(law.alpha, law.q, n, round(expected_unique(law, n)), 10 * law.population)
     assert found == pytest.approx(law.population, rel=0.01) or law.population < 1000
+
+
+def test_a_table_numbered_by_what_occurs_grows_until_as_many_entries_are_read():
+    rng = np.random.default_rng(1)
+    share = np.arange(1, 200_001) ** -0.8
+    reads = rng.multinomial(100_000, share / share.sum())
+    reads = reads[reads > 0]
+    law, difference = fit_law(reads, len(reads))
+    assert law.population > 1.5 * len(reads)
+    found = expected_unique(Law(law.alpha, law.q, law.population), 100_000)
+    assert found == pytest.approx(len(reads), rel=0.01)
+    assert difference < 0.01
 
 
 def test_many_different_lengths_become_a_log_normal_of_their_mean():
