@@ -79,7 +79,8 @@ def _title(document: Json, width: int) -> Iterator[str]:
 def _model(document: Json) -> str:
     config = document["config"]
     model = config.get("model", "model")
-    return str(model.get("name") if isinstance(model, Mapping) else model).upper()
+    name = str(model.get("name") if isinstance(model, Mapping) else model)
+    return (PurePath(name).stem if name.endswith((".yaml", ".yml")) else name).upper()
 
 
 def _latency(document: Json) -> Iterator[str]:

@@ -97,6 +97,7 @@ def test_a_captured_model_is_simulated_with_the_model_file_that_capture_wrote(fo
     assert (result.mlp, result.end_to_end) == ({}, {})
     assert result.config["model"] == "models/net.yaml"
     text = "\n".join(table_lines(result.to_dict(), 80))
+    assert text.startswith("NET · host against recnmp")
     assert "end to end" not in text
     assert "SLS (gather-reduce)" in text
 
