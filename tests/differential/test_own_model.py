@@ -39,6 +39,11 @@ class Net(nn.Module):
 def make():
     return Net(), [(torch.randn(8, 4), torch.randint(0, 300, (8, 5))) for _ in range(3)]
 
+def quantised():
+    rows = torch.ops.quantized.embedding_bag_byte_prepack(torch.randn(300, 16))
+    look_up = torch.ops.quantized.embedding_bag_byte_rowwise_offsets
+    return (lambda ids: look_up(rows, ids, torch.arange(0, 40, 5))), [torch.randint(0, 300, (40,))]
+
 def weighted():
     print("noise")
     table = torch.randn(50, 16)
@@ -100,6 +105,14 @@ def test_a_captured_model_is_simulated_with_the_model_file_that_capture_wrote(fo
     assert text.startswith("NET · host against recnmp")
     assert "end to end" not in text
     assert "SLS (gather-reduce)" in text
+
+
+def test_a_captured_table_of_bytes_is_simulated_as_such(folder):
+    (folder / "models").mkdir()
+    run_captured("own:quantised", out=folder / "own.parquet", model_out=folder / "models/net.yaml")
+    result = simulate(_config(folder))
+    assert result.functional_check["status"] == "passed"
+    assert result.trace["table_dtypes"] == ["int8_rowwise"]
 
 
 def test_the_dense_part_may_be_filled_in(folder):
