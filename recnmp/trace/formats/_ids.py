@@ -59,42 +59,32 @@ class IdMap:
             return self._options.entries
         return max(self._table.known if self._options.ids == "dense" else self._largest + 1, 1)
 
-    def of_cells(self, cells: Cells) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-        """Return the entry of each cell, and which cells are no id, shapes (N,)."""
-        if self._base == 0:
-            key = cells.hashed(self._options.seed)
-            return self._entries(key, np.zeros(len(cells), np.bool_))
-        value, bad = cells.numbers(self._base)
-        return self.of_numbers(value, bad)
+    def of_text(self, cells: Cells) -> NDArray[np.uint64]:
+        """Return the key of each cell, whatever it says, shape (N,)."""
+        return cells.hashed(self._options.seed)
 
-    def of_numbers(
-        self, value: NDArray[np.uint64], bad: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-        """Return the entry of each number but the bad ones, and which are no entry, shapes (N,)."""
-        options = self._options
-        if options.fold is not None:
-            value = value % np.uint64(options.fold)
-        if options.ids == "hash":
-            hashed = np.zeros(len(value), np.uint64)
-            kernel.hash_numbers(value, np.uint64(options.seed), hashed)
-            value = hashed
-        return self._entries(value, bad)
+    def outside(self, key: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Return which keys cannot be entries, shape (N,): too large ones, as they are."""
+        if self._options.ids != "as_is":
+            return np.zeros(len(key), np.bool_)
+        return self._folded(key) >= np.uint64(self._options.entries or _LARGEST + 1)
 
-    def _entries(
-        self, value: NDArray[np.uint64], bad: NDArray[np.bool_]
-    ) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-        options = self._options
-        if options.ids in ("modulo", "hash"):
-            return (value % np.uint64(options.entries or 1)).astype(np.uint32), bad
+    def entry(self, key: NDArray[np.uint64]) -> NDArray[np.uint32]:
+        """Return the entry of each key, none of them outside, shape (N,)."""
+        options, key = self._options, self._folded(key)
         if options.ids == "dense":
-            entry = np.zeros(len(value), np.uint32)
-            entry[~bad] = self._dense(value[~bad])
-            return entry, bad
-        most = (options.entries or _LARGEST + 1) - 1
-        bad = bad | (value > np.uint64(most))
-        good = value[~bad]
-        self._largest = max(self._largest, int(good.max(initial=0)) if len(good) else -1)
-        return np.where(bad, 0, value).astype(np.uint32), bad
+            return self._dense(key)
+        if options.ids == "as_is":
+            self._largest = max(self._largest, int(key.max(initial=0)) if len(key) else -1)
+            return key.astype(np.uint32)
+        if options.ids == "hash" and self._base:
+            hashed = np.zeros(len(key), np.uint64)
+            kernel.hash_numbers(key, np.uint64(options.seed), hashed)
+            key = hashed
+        return (key % np.uint64(options.entries or 1)).astype(np.uint32)
+
+    def _folded(self, key: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        return key if self._options.fold is None else key % np.uint64(self._options.fold)
 
     def _dense(self, key: NDArray[np.uint64]) -> NDArray[np.uint32]:
         number = np.zeros(len(key), np.uint32)

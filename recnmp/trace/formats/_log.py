@@ -1,6 +1,7 @@
 """Logs of rows and columns as samples: which column is what, text or Parquet, one row a sample or several."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,6 @@ from recnmp.errors import ConfigError
 from recnmp.trace.formats._columns import Block, Cells, Lists, Numbers
 from recnmp.trace.formats._grouping import Grouping
 from recnmp.trace.formats._ids import IdMap
-from recnmp.trace.formats._matrix import without
 from recnmp.trace.formats._options import ReadOptions, TableOptions
 from recnmp.trace.formats._rows import Rows
 from recnmp.trace.formats._sink import Bags, Sink
@@ -64,95 +64,117 @@ _BASES = {"text": 0, "decimal": 10, "hex": 16}
 def read_log(blocks: Iterator[Block], options: LogOptions, sink: Sink) -> None:
     """Feed the rows of a log to ``sink``; bad ones are left out whole and reported."""
     maps = {name: IdMap(name, column, _BASES[column.base]) for name, column in options.tables.items()}
-    grouping = Grouping(options.gather, sink) if options.group is not None else None
+    grouping = None if options.group is None else Grouping(options.gather, sink)
+    last = 0
     for block in blocks:
         sink.rows.read += len(block.line)
         bad = np.zeros(len(block.line), np.bool_)
-        bags = [_bags(block, options.tables[name], of, bad, sink.rows) for name, of in maps.items()]
+        keys = [_keys(block, options.tables[name], of, bad, sink.rows) for name, of in maps.items()]
         time = _whole(block, options.time, bad, sink.rows)
         weight = _weights(block, options.weight, bad, sink.rows)
-        if grouping is not None:
-            key = _keys(block, options.group or "", bad, sink.rows)
-            grouping.add(
-                [_kept(part, bad, weight) for part in bags], key[~bad], None if time is None else time[~bad]
-            )
+        group = None if options.group is None else _groups(block, options.group, bad, sink.rows)
+        bags = _bags(block, keys, maps, bad, weight, sink.rows)
+        good = None if time is None else time[~bad]
+        if grouping is not None and group is not None:
+            grouping.add(bags, group[~bad], good)
         else:
-            _count_backwards(time, sink.rows)
-            sink.add([_kept(part, bad, weight) for part in bags])
+            sink.add(bags)
+            if good is not None and len(good):
+                sink.rows.backwards += int((np.diff(good, prepend=last) < 0).sum())
+                last = int(good[-1])
         sink.tell(block.file.name)
         if sink.full:
             break
     if grouping is not None:
         grouping.finish()
-    sink.declare(
-        [
-            Table(name, of.entries, options.tables[name].dim, options.tables[name].dtype)
-            for name, of in maps.items()
-        ]
-    )
+    tables = options.tables
+    sink.declare([Table(name, of.entries, tables[name].dim, tables[name].dtype) for name, of in maps.items()])
 
 
-def _bags(block: Block, column: ColumnOptions, ids: IdMap, bad: NDArray[np.bool_], rows: Rows) -> Bags:
-    """Return a table's bags of a block; adds to ``bad`` the rows that are wrong in this column."""
+@dataclass(frozen=True)
+class _Keys:
+    """What a table's ids are told apart by: lookups of each row, and the key of each lookup."""
+
+    length: NDArray[np.int64]
+    key: NDArray[np.uint64]
+
+
+def _keys(block: Block, column: ColumnOptions, ids: IdMap, bad: NDArray[np.bool_], rows: Rows) -> _Keys:
+    """Return a table's keys of a block; adds to ``bad`` the rows that are wrong in this column."""
     name = column.column or ids.name
     given = block.columns[name]
     if column.list_separator is not None and isinstance(given, Cells):
         items, length = given.split(column.list_separator)
         given = Lists(length, items)
     if isinstance(given, Lists):
-        entry, wrong = _entries(given.items, ids, column, in_list=True)
-        row = np.repeat(np.arange(len(given.length)), given.length)
-        wrong_row = np.zeros(len(bad), np.bool_)
-        wrong_row[row[wrong]] = True
-        _refuse(block, wrong_row, bad, rows, f"column {name}: not {_wanted(column)}")
-        return Bags(given.length, entry)
-    missing = given.empty if isinstance(given, Cells) else given.missing
-    length = np.ones(len(bad), np.int64)
-    if column.missing == "bad":
-        _refuse(block, missing, bad, rows, f"column {name}: missing")
-    elif column.missing == "empty":
-        length[missing] = 0
-        given = given.select(~missing) if isinstance(given, Cells) else _selected(given, ~missing)
-    entry, wrong = _entries(given, ids, column)
-    wrong_row = np.zeros(len(bad), np.bool_)
-    wrong_row[length > 0] = wrong
-    _refuse(block, wrong_row, bad, rows, f"column {name}: not {_wanted(column)}")
-    return Bags(length, entry)
+        length, items = given.length, given.items
+        key, wrong = _key(items, ids, column)
+        wrong = wrong | _missing(items)
+    else:
+        missing = _missing(given)
+        length = np.ones(len(bad), np.int64)
+        if column.missing == "bad":
+            _refuse(block, missing, bad, rows, f"column {name}: missing")
+        elif column.missing == "empty":
+            length[missing] = 0
+        key, wrong = _key(given, ids, column)
+        wrong = wrong & ~missing
+        key, wrong = key[length > 0], wrong[length > 0]
+    _refuse(block, _of_rows(wrong, length), bad, rows, f"column {name}: not {_wanted(column)}")
+    return _Keys(length, key)
+
+
+def _of_rows(wrong: NDArray[np.bool_], length: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return the rows that have a wrong lookup."""
+    found = np.zeros(len(length), np.bool_)
+    found[np.repeat(np.arange(len(length)), length)[wrong]] = True
+    return found
+
+
+def _missing(given: Cells | Numbers) -> NDArray[np.bool_]:
+    return given.empty if isinstance(given, Cells) else given.missing
+
+
+def _key(
+    given: Cells | Numbers, ids: IdMap, column: ColumnOptions
+) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    """Return the key of each id, and which are none; a missing one is 0 or the empty word."""
+    if isinstance(given, Numbers):
+        return given.value, given.negative
+    if column.base == "text":
+        return ids.of_text(given), np.zeros(len(given), np.bool_)
+    return given.numbers(_BASES[column.base])
+
+
+def _bags(
+    block: Block,
+    keys: Sequence[_Keys],
+    maps: Mapping[str, IdMap],
+    bad: NDArray[np.bool_],
+    weight: NDArray[np.float32] | None,
+    rows: Rows,
+) -> list[Bags]:
+    """Return the bags of good rows by table; adds rows with entries outside their table to ``bad``."""
+    outside = np.zeros(len(bad), np.bool_)
+    for one, of in zip(keys, maps.values(), strict=True):
+        outside |= _of_rows(of.outside(one.key), one.length)
+    _refuse(block, outside, bad, rows, "an id is outside its table")
+    good, bags = ~bad, []
+    for one, of in zip(keys, maps.values(), strict=True):
+        each = None if weight is None else np.repeat(weight[good], one.length[good])
+        entry = of.entry(one.key[np.repeat(good, one.length)])
+        bags.append(Bags(one.length[good], entry, each))
+    return bags
 
 
 def _wanted(column: ColumnOptions) -> str:
-    size = f" below {column.entries}" if column.ids == "as_is" and column.entries else ""
-    return "an id" if column.base == "text" else f"a whole {column.base} number{size}"
-
-
-def _entries(
-    given: Cells | Numbers | Lists, ids: IdMap, column: ColumnOptions, in_list: bool = False
-) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    if isinstance(given, Numbers):
-        return ids.of_numbers(given.value, given.negative | (given.missing & in_list))
-    assert isinstance(given, Cells)
-    if column.base == "text":
-        entry, wrong = ids.of_cells(given)
-        return entry, wrong | (given.empty & in_list)
-    value, wrong = given.numbers(_BASES[column.base])
-    return ids.of_numbers(value, wrong & (in_list | ~given.empty))
-
-
-def _selected(numbers: Numbers, keep: NDArray[np.bool_]) -> Numbers:
-    return Numbers(numbers.value[keep], numbers.missing[keep], numbers.negative[keep])
+    return "an id" if column.base == "text" else f"a whole {column.base} number"
 
 
 def _refuse(block: Block, wrong: NDArray[np.bool_], bad: NDArray[np.bool_], rows: Rows, what: str) -> None:
     """Report rows that are wrong and were not yet."""
     rows.refuse_where(block.file, block.line, wrong & ~bad, what)
     bad |= wrong
-
-
-def _kept(bags: Bags, bad: NDArray[np.bool_], weight: NDArray[np.float32] | None) -> Bags:
-    """Return the bags of the good rows, weighted by row."""
-    each = None if weight is None else np.repeat(weight, bags.length)
-    weighted = Bags(bags.length, bags.entry, each)
-    return without(weighted, bad) if bad.any() else weighted
 
 
 def _whole(block: Block, name: str | None, bad: NDArray[np.bool_], rows: Rows) -> NDArray[np.int64] | None:
@@ -171,7 +193,7 @@ def _whole(block: Block, name: str | None, bad: NDArray[np.bool_], rows: Rows) -
     return np.where(wrong, 0, value).astype(np.int64)
 
 
-def _keys(block: Block, name: str, bad: NDArray[np.bool_], rows: Rows) -> NDArray[np.uint64]:
+def _groups(block: Block, name: str, bad: NDArray[np.bool_], rows: Rows) -> NDArray[np.uint64]:
     """Return what tells groups apart: a number, or a 64-bit hash of text."""
     given = block.columns[name]
     if isinstance(given, Cells):
@@ -205,8 +227,3 @@ def _float(text: bytes) -> float:
         return float(text)
     except ValueError:
         return float("nan")
-
-
-def _count_backwards(time: NDArray[np.int64] | None, rows: Rows) -> None:
-    if time is not None:
-        rows.backwards += int((time[1:] < time[:-1]).sum())

@@ -38,16 +38,16 @@ def add_ids(
     Samples with an id that is none are left out and reported by their number from 1.
     """
     bad = np.zeros(len(tables[0][0]), np.bool_)
-    bags = []
     for (length, ids), of in zip(tables, maps, strict=True):
-        entry, wrong = of.of_numbers(ids.astype(np.uint64), ids < 0)
-        bags.append(Bags(length, entry))
+        wrong = (ids < 0) | of.outside(ids.astype(np.uint64))
         if wrong.any():
             bad[np.repeat(np.arange(len(bad)), length)[wrong]] = True
     sink.rows.read += len(bad)
     sink.rows.refuse_where(file, first + 1 + np.arange(len(bad)), bad, OUTSIDE)
-    if bad.any():
-        bags = [without(part, bad) for part in bags]
+    bags = []
+    for (length, ids), of in zip(tables, maps, strict=True):
+        good = ids[np.repeat(~bad, length)] if bad.any() else ids
+        bags.append(Bags(length[~bad], of.entry(good.astype(np.uint64))))
     sink.add(bags)
     sink.tell(file.name)
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from recnmp.errors import ConfigError
 from recnmp.trace.formats._ids import IdMap
-from recnmp.trace.formats._matrix import OUTSIDE, declare_all, id_maps, without
+from recnmp.trace.formats._matrix import OUTSIDE, declare_all, id_maps
 from recnmp.trace.formats._options import IdMode, IdOptions, WriteOptions
 from recnmp.trace.formats._sink import Bags, Sink
 from recnmp.trace.formats._torch_file import Request, load_request
@@ -53,7 +53,7 @@ def read_requests(files: Sequence[Path], options: RequestReadOptions, sink: Sink
 
 def _read(file: Path, request: Request, options: RequestReadOptions, maps: list[IdMap], sink: Sink) -> None:
     left = request.bags if options.limit is None else min(request.bags, options.limit - sink.counts.samples)
-    bad = _bad_samples(request, options)
+    bad = _bad_samples(request, maps)
     sink.rows.read += request.bags
     sink.rows.refuse_where(file, 1 + np.arange(request.bags), bad, OUTSIDE)
     size = options.batch_size or request.bags
@@ -63,29 +63,31 @@ def _read(file: Path, request: Request, options: RequestReadOptions, maps: list[
             continue
         batch = np.array([sink.counts.batches])
         for t, of in enumerate(maps):
-            bags = without(_bags(request, t, samples, of), bad[samples])
+            bags = _bags(request, t, samples, of, bad[samples])
             sink.add_calls(bags, np.array([t], np.uint16), np.array([len(bags.length)]), batch)
         sink.counts.samples += int((~bad[samples]).sum())
         sink.tell(file.name)
 
 
-def _bags(request: Request, t: int, samples: slice, of: IdMap) -> Bags:
+def _bags(request: Request, t: int, samples: slice, of: IdMap, bad: NDArray[np.bool_]) -> Bags:
+    """Return the bags of table ``t`` of those ``samples`` that are not bad."""
     edges = request.offsets[request.bags * t + samples.start : request.bags * t + samples.stop + 1]
     ids = request.indices[edges[0] : edges[-1]]
-    entry, _ = of.of_numbers(ids.astype(np.uint64), ids < 0)
-    return Bags(
-        np.diff(edges), entry, None if request.weight is None else request.weight[edges[0] : edges[-1]]
-    )
+    weight = None if request.weight is None else request.weight[edges[0] : edges[-1]]
+    length = np.diff(edges)
+    if bad.any():
+        keep = np.repeat(~bad, length)
+        ids, weight, length = ids[keep], None if weight is None else weight[keep], length[~bad]
+    return Bags(length, of.entry(ids.astype(np.uint64)), weight)
 
 
-def _bad_samples(request: Request, options: RequestReadOptions) -> NDArray[np.bool_]:
+def _bad_samples(request: Request, maps: Sequence[IdMap]) -> NDArray[np.bool_]:
     """Return which samples have an id that is none in any table, shape (B,)."""
     bad = np.zeros(request.bags, np.bool_)
-    most = (options.entries or 1 << 32) - 1 if options.ids == "as_is" and options.fold is None else None
-    for t in range(request.tables):
+    for t, of in enumerate(maps):
         edges = request.offsets[request.bags * t : request.bags * (t + 1) + 1]
         ids = request.indices[edges[0] : edges[-1]]
-        wrong = (ids < 0) if most is None else (ids < 0) | (ids > most)
+        wrong = (ids < 0) | of.outside(ids.astype(np.uint64))
         if wrong.any():
             bad[np.repeat(np.arange(request.bags), np.diff(edges))[wrong]] = True
     return bad
@@ -105,7 +107,7 @@ class Grid:
 def table_major(trace: Path, beside: Path, dtype: str) -> Iterator[Grid]:
     """Yield the lookups of a trace table by table, samples of all batches one after the other.
 
-    They lie in temporary files in the folder of ``beside`` meanwhile; memory grows with the bags, 24 bytes each.
+    They lie in temporary files in the folder of ``beside`` meanwhile; memory grows with the bags, 40 bytes each.
     Raises ConfigError for a trace whose batches do not call every table once for the same samples.
     """
     header = read_header(trace)
@@ -121,6 +123,7 @@ def table_major(trace: Path, beside: Path, dtype: str) -> Iterator[Grid]:
     offsets[1 + place] = length
     np.cumsum(offsets, out=offsets)
     move = offsets[place] - start
+    del length, start, place
     with contextlib.ExitStack() as stack:
         indices = _mapped(stack, beside, dtype, int(offsets[-1]))
         weight = _mapped(stack, beside, "float32", int(offsets[-1])) if weighted else None

@@ -39,6 +39,6 @@ def write(trace: Path, out: Path, options: RequestWriteOptions) -> None:
     with replacing(out) as temporary, table_major(trace, out, options.index_dtype) as grid:
         if grid.weight is not None:
             raise ConfigError(f"{trace}: is weighted; dlrm_datasets has no weights, fbgemm_tbe has")
-        offsets = grid.offsets.astype(options.index_dtype)
+        offsets = grid.offsets.astype(options.index_dtype, copy=False)
         lengths = np.diff(offsets).reshape(grid.tables, -1)
         save_tensors((grid.indices, offsets, lengths), temporary, out)

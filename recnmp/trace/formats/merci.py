@@ -78,11 +78,10 @@ def _add(file: Path, first: int, block: bytes, items: int, ids: IdMap, repeat: b
     sink.rows.refuse_where(file, place, thin, "a bag is a weight of 1 or more and at least one id")
     good = full & ~odd & ~outside & ~thin
     keep = ~is_weight & good[row]
-    value, number_bad = number[keep].astype(np.uint64) - np.uint64(1), np.zeros(int(keep.sum()), np.bool_)
-    entry, wrong = ids.of_numbers(value, number_bad)
-    if wrong.any():
+    key = number[keep].astype(np.uint64) - np.uint64(1)
+    if ids.outside(key).any():
         raise ConfigError(f"{file}: entries is {ids.entries}, but its ids go to {items}")
-    bags = Bags((length - 1)[good], entry)
+    bags = Bags((length - 1)[good], ids.entry(key))
     sink.add([_repeated(bags, weight[good]) if repeat else bags])
     sink.tell(file.name)
 
