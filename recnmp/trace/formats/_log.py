@@ -107,9 +107,9 @@ def _keys(block: Block, column: ColumnOptions, ids: IdMap, bad: NDArray[np.bool_
         items, length = given.split(column.list_separator)
         given = Lists(length, items)
     if isinstance(given, Lists):
-        length, items = given.length, given.items
-        key, wrong = _key(items, ids, column)
-        wrong = wrong | _missing(items)
+        length = given.length
+        key, wrong = _key(given.items, ids, column)
+        wrong = wrong | _missing(given.items)
     else:
         missing = _missing(given)
         length = np.ones(len(bad), np.int64)

@@ -52,13 +52,6 @@ def add_ids(
     sink.tell(file.name)
 
 
-def without(bags: Bags, bad: NDArray[np.bool_]) -> Bags:
-    """Return the bags of samples that are not bad."""
-    keep = np.repeat(~bad, bags.length)
-    weight = None if bags.weight is None else bags.weight[keep]
-    return Bags(bags.length[~bad], bags.entry[keep], weight)
-
-
 def declare_all(maps: Sequence[IdMap], options: TableOptions, sink: Sink) -> None:
     """Declare the tables of ``maps``."""
     sink.declare([Table(of.name, of.entries, options.dim, options.dtype) for of in maps])

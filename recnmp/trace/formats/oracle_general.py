@@ -1,8 +1,8 @@
 """libCacheSim's ``oracleGeneral``: one record of 24 bytes for each access, packed or not (``.zst``, ``.gz``).
 
 Little-endian ``time`` u32, ``obj_id`` u64, ``obj_size`` u32, ``next_access_vtime`` i64. Written: the bag as time, the
-table x 2^40 + the entry as object, the bytes of the entry, and the number of the next access to the same entry from 0,
--1 for none, so that Belady's policy works. Memory grows with the entries that are read, 27 to 54 bytes each.
+table x 2^40 + the entry as object, the bytes of the entry, and the number of the next access to the same entry from
+0, -1 for none, so that Belady's policy works. Memory grows with the entries that are read, 27 to 54 bytes each.
 
 Read: records that follow each other with the same time and table are a bag, and a table is ``obj_id // 2^40``; every
 bag is a sample of its table alone, a batch is ``batch_size`` bags. With ``one_table`` the whole object id is an id of
@@ -105,11 +105,9 @@ def _add(records: NDArray[Any], maps: dict[int, IdMap], options: ReadOptions, si
     for t in np.unique(table).tolist():
         of = maps.setdefault(t, IdMap(f"t{t}", options))
         mine = table == t
-        entry[mine], wrong = of.of_numbers(ids[mine], np.zeros(int(mine.sum()), np.bool_))
-        if wrong.any():
-            raise ConfigError(
-                f"table t{t}: object {int(ids[mine][wrong][0])} is outside its {of.entries} entries"
-            )
+        if (wrong := of.outside(ids[mine])).any():
+            raise ConfigError(f"table t{t}: object {int(ids[mine][wrong][0])} is outside its entries")
+        entry[mine] = of.entry(ids[mine])
     sink.rows.read += len(records)
     length = np.diff(np.append(begin, len(records)))
     number = sink.counts.samples + np.arange(len(begin))
