@@ -1,8 +1,8 @@
 """Command traces for Ramulator 2.1's browser viewer: RAM2BIN 1.1, a file for each channel.
 
-A header of 64 bytes; names and sizes of levels, names and kinds of commands, names and values of timings; padding to
-8 bytes; then one array after the other: clock, arrival of the request (-1 where a command serves none), command, read 0
-or write 1 or -1, source, and the address level by level, -1 where a command has none. All is little-endian.
+A header of 64 bytes; names and sizes of levels, names and kinds of commands, names and values of timings; padding
+to 8 bytes; then one array after the other: clock, arrival of the request (-1 where a command serves none), command,
+read 0 or write 1 or -1, source, and the address level by level, -1 where a command has none. All is little-endian.
 Commands have Ramulator's names; timings are this memory's, in clocks, and ``tCK_ps``.
 
 Not told: the width of a device's data pins (0). Source: the format's own description in Ramulator 2.1

@@ -140,7 +140,8 @@ def _restarted(found: Survey, tables: Sequence[Table]) -> list[bool | None]:
 
     A stack that starts over and is then sorted gives nested bags: what is read at all is read in the longest.
     """
-    bags, signs = found.bags, []
+    bags = found.bags
+    signs: list[bool | None] = []
     for t, (of, ascends) in enumerate(zip(found.tables, _sorted(found), strict=True)):
         following = int(bags.following[t])
         if following < ENOUGH_BAGS:

@@ -198,7 +198,9 @@ TABLE = [
     Bad(
         "unknown kind of dense timing",
         tail="mlp: {kind: profil}\n",
-        lines=["bad.yaml:4:13: mlp.kind: not a choice, got 'profil'; allowed: measured, profile, none; did you"],
+        lines=[
+            "bad.yaml:4:13: mlp.kind: not a choice, got 'profil'; allowed: measured, profile, none; did you"
+        ],
     ),
     Bad("profile without device", tail="mlp: {kind: profile}\n", lines=["bad.yaml:4:1: mlp.device: missing"]),
     Bad(
