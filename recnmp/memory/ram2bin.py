@@ -74,16 +74,16 @@ class ViewerLog:
 
     def write(self) -> None:
         """Write the files, each whole or not at all."""
-        for channel, (file, spool) in enumerate(zip(self.files, self._commands, strict=True)):
+        for channel, file in enumerate(self.files):
             temporary = file.with_name(f"{file.name}.tmp")
             try:
                 with temporary.open("wb") as out:
-                    self._write(out, channel, spool)
+                    self._write(out, channel, self._commands[channel])
                 temporary.replace(file)
             finally:
                 temporary.unlink(missing_ok=True)
+        for spool in (*self._commands, self._requests):
             spool.close()
-        self._requests.close()
 
     def _write(self, out: BinaryIO, channel: int, spool: Spool) -> None:
         section = self._section(len(self._commands))

@@ -94,13 +94,18 @@ def test_every_command_shown_is_understood(words):
     assert {word for word in arguments if word.startswith("--")} <= options
     context = command.make_context(command.name, arguments, resilient_parsing=True, **cli.context_settings)
     for override in context.params.get("overrides") or ():
-        assert_option_exists(override.partition("=")[0])
+        assert_option_exists(override.partition("=")[0], context.params.get("kind"))
     config = context.params.get("config")
     if config and config.islower():
         assert load_config(config).model
 
 
-def assert_option_exists(path: str) -> None:
+def assert_option_exists(path: str, kind: str | None = None) -> None:
+    if kind in plugin_names("trace.formats"):
+        module = plugin("trace.formats", kind)
+        models = (getattr(module, f"{what}Options", None) for what in ("Read", "Write", "Request"))
+        assert any(model and path in model.model_fields for model in models), path
+        return
     if path.startswith("nmp.options."):
         kinds = [plugin("nmp", name).Options.model_fields for name in plugin_names("nmp")]
         assert any(path.split(".")[2] in fields for fields in kinds), path

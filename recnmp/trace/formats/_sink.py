@@ -160,8 +160,7 @@ class Sink:
 
     def copy(self, header: Header, pieces: Iterable[Mapping[str, NDArray[Any]]], weighted: bool) -> None:
         """Take over a whole trace as it is: its columns piece by piece, and everything else in ``header``."""
-        self._writer = TraceWriter(self._path, header.tables, header.meta, weighted=weighted)
-        self._writer.__enter__()
+        self._writer = TraceWriter(self._path, header.tables, header.meta, weighted=weighted).__enter__()
         for piece in pieces:
             self._writer.append(**piece)
             self.counts.lookups += len(piece["entry"])
@@ -196,8 +195,7 @@ class Sink:
 
     def _write(self, bags: Bags, calls: Calls) -> None:
         if self._writer is None:
-            self._writer = TraceWriter(self._path, None, weighted=bags.weight is not None)
-            self._writer.__enter__()
+            self._writer = TraceWriter(self._path, None, weighted=bags.weight is not None).__enter__()
         owners = int(calls.bags.sum())
         if self.counts.bags + owners > _LARGEST:
             raise RecnmpError("a trace holds fewer than 2^32 bags; use a limit")

@@ -147,7 +147,8 @@ def parquet_blocks(path: Path, wanted: Sequence[str]) -> Iterator[Block]:
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (pa.ArrowException, OSError) as error:
-        raise ConfigError(f"{path}: not a readable Parquet file: {str(error).splitlines()[0]}") from None
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigError(f"{path}: not a readable Parquet file: {reason}") from None
 
 
 def _arrow(path: Path, name: str, array: pa.Array) -> "Cells | Numbers | Lists":

@@ -92,15 +92,19 @@ def _tensors(path: Path) -> Iterator[list[NDArray[Any]]]:
         try:
             found = _load(torch, source)
         except pickle.UnpicklingError:
-            raise ConfigError(f"{path}: holds more than tensors, which is not loaded") from None
-        except (RuntimeError, EOFError, ValueError, KeyError, OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: not a readable PyTorch file: {str(error).splitlines()[0]}") from None
+            raise ConfigError(f"{path}: holds something else than tensors, which is not loaded") from None
+        except Exception as error:  # torch fails on damage in whatever way it leads to
+            raise ConfigError(f"{path}: not a readable PyTorch file: {_first_line(error)}") from None
         parts = (
             list(found.values() if isinstance(found, dict) else found)
             if not torch.is_tensor(found)
             else [found]
         )
         yield [part.detach().numpy() for part in parts if torch.is_tensor(part)]
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 def _load(torch: Any, path: Path) -> Any:
