@@ -119,7 +119,7 @@ class Controller:
         waiting_line = self.writes if request.is_write else self.reads
         if len(waiting_line) >= self.room:
             return False
-        number, place = len(self.result.arrive), Place(*request[2:])
+        number, place = len(self.result.arrive), Place(*request[2:7])
         self.result.arrive.append(cycle)
         self.result.depart.append(-1)
         bank = self.device.ranks[place.rank].banks[place.bank_group, place.bank]
