@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from builders import trace_of
 from pydantic import BaseModel
@@ -83,8 +84,15 @@ def test_an_export_is_the_same_every_time_and_leaves_nothing_beside(name, tmp_pa
 
 
 @pytest.mark.parametrize("name", WRITTEN + REQUESTS)
-def test_a_damaged_trace_is_not_exported(name, tmp_path):
-    (tmp_path / "in.parquet").write_bytes(b"no trace")
+@pytest.mark.parametrize("damage", ["no trace", "a flipped byte in the lookups"])
+def test_a_damaged_trace_is_not_exported(name, damage, tmp_path):
+    if name in ("dlrm_datasets", "fbgemm_tbe"):
+        pytest.importorskip("torch", reason="PyTorch's files")
+    save_trace(trace_of([(9, 16)], [(0, [[n % 9] for n in range(500)])]), tmp_path / "in.parquet")
+    content = bytearray((tmp_path / "in.parquet").read_bytes())
+    last = pq.ParquetFile(tmp_path / "in.parquet").metadata.row_group(0).column(2)
+    content[last.data_page_offset + last.total_compressed_size - 8] ^= 0xFF
+    (tmp_path / "in.parquet").write_bytes(b"no trace" if damage == "no trace" else content)
     module = MODULES[name]
     options = module.WriteOptions() if name in WRITTEN else module.RequestOptions()
     with pytest.raises(ConfigError, match=r"in\.parquet"):

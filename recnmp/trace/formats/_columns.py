@@ -30,12 +30,14 @@ class Cells:
         """Return those that ``keep`` marks."""
         return Cells(self.text, self.start[keep], self.end[keep])
 
+    @np.errstate(over="ignore")  # what wraps around is found
     def numbers(self, base: int) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """Return the value of each and which are no whole number, shapes (N,)."""
         value, bad = np.zeros(len(self), np.uint64), np.zeros(len(self), np.bool_)
         kernel.parse_numbers(self.text, self.start, self.end, base, value, bad)
         return value, bad
 
+    @np.errstate(over="ignore")  # hashes wrap around
     def hashed(self, seed: int) -> NDArray[np.uint64]:
         """Return a 64-bit hash of each, shape (N,)."""
         value = np.zeros(len(self), np.uint64)

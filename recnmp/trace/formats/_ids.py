@@ -24,6 +24,7 @@ class SlotTable:
         """Keys it may hold before it must grow."""
         return len(self.slots) * 6 // 10
 
+    @np.errstate(over="ignore")  # hashes wrap around
     def grow(self) -> None:
         """Double it."""
         larger = np.zeros((2 * len(self.slots), 2), np.uint64)
@@ -69,6 +70,7 @@ class IdMap:
             return np.zeros(len(key), np.bool_)
         return self._folded(key) >= np.uint64(self._options.entries or _LARGEST + 1)
 
+    @np.errstate(over="ignore")  # hashes wrap around
     def entry(self, key: NDArray[np.uint64]) -> NDArray[np.uint32]:
         """Return the entry of each key, none of them outside, shape (N,)."""
         options, key = self._options, self._folded(key)

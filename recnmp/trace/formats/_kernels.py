@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recnmp._accel import inlined, jit
+from recnmp._accel import helper, inlined, jit
 
 _FNV_START = np.uint64(0xCBF29CE484222325)
 _FNV_PRIME = np.uint64(0x100000001B3)
@@ -92,7 +92,7 @@ def split_parts(text, start, end, separator, part_start, part_end):
         n += 1
 
 
-@jit
+@helper
 def find_slot(key, slots):
     """Return the slot of ``key`` in a table of a power of two slots, or the free one where it belongs; see below."""
     mask = np.uint64(len(slots) - 1)

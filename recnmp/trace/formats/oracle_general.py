@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
@@ -150,19 +151,30 @@ def _backwards(trace: Path, sizes: NDArray[np.uint32]) -> Iterator[tuple[int, ND
     ) as parquet:
         end, seen = parquet.metadata.num_rows, SlotTable()
         for group in range(parquet.num_row_groups - 1, -1, -1):
-            columns = parquet.read_row_group(group, columns=["table", "bag", "entry"], use_threads=False)
-            table, bag, entry = (columns.column(n).to_numpy() for n in ("table", "bag", "entry"))
+            table, bag, entry = _read_group(trace, parquet, group)
             records = np.zeros(len(bag), RECORD)
             records["time"], records["obj_size"] = bag, sizes[table]
             records["obj_id"] = table.astype(np.uint64) << np.uint64(TABLE_BITS) | entry
             end -= len(bag)
-            key, following = np.ascontiguousarray(records["obj_id"]), np.zeros(len(bag), np.int64)
-            left = len(bag)
-            while left:
-                left, seen.known = kernel.next_use(
-                    key[:left], end, seen.slots, seen.known, seen.most, following
-                )
-                if left:
-                    seen.grow()
-            records["next_access_vtime"] = following
+            records["next_access_vtime"] = _next_access(np.ascontiguousarray(records["obj_id"]), end, seen)
             yield end, records
+
+
+def _read_group(trace: Path, parquet: pq.ParquetFile, group: int) -> list[NDArray[Any]]:
+    names = ["table", "bag", "entry"]
+    try:
+        columns = parquet.read_row_group(group, columns=names, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"{trace}: damaged trace: {str(error).splitlines()[0]}") from None
+    return [columns.column(name).to_numpy() for name in names]
+
+
+@np.errstate(over="ignore")  # hashes wrap around
+def _next_access(key: NDArray[np.uint64], first: int, seen: SlotTable) -> NDArray[np.int64]:
+    """Return where each of these keys, the first of number ``first``, comes next; ``seen`` knows those behind."""
+    following, left = np.zeros(len(key), np.int64), len(key)
+    while left:
+        left, seen.known = kernel.next_use(key[:left], first, seen.slots, seen.known, seen.most, following)
+        if left:
+            seen.grow()
+    return following
