@@ -21,9 +21,13 @@ from numpy.typing import NDArray
 from recnmp.errors import ConfigError
 from recnmp.trace.header import COLUMNS, METADATA_KEY, ContentDigest, Header, parse_header
 from recnmp.trace.trace import Trace
-from recnmp.trace.writer import ROW_GROUP, TraceWriter, file_schema
+from recnmp.trace.writer import TraceWriter, file_schema
 
 __all__ = ["Lookups", "TraceWriter", "iter_chunks", "load_trace", "read_header", "save_trace", "trace_digest"]
+
+
+CHUNK = 1 << 18
+"""Lookups that are read at a time: few enough to be still in the cache when their digest is taken."""
 
 
 class Lookups(NamedTuple):
@@ -59,7 +63,7 @@ def read_header(path: Path) -> Header:
         return header
 
 
-def iter_chunks(path: Path, lookups: int = ROW_GROUP, verify: bool = True) -> Iterator[Lookups]:
+def iter_chunks(path: Path, lookups: int = CHUNK, verify: bool = True) -> Iterator[Lookups]:
     """Yield the lookups of the trace at ``path`` in order, at most ``lookups`` at a time, in bounded memory.
 
     Raises ConfigError for a file that is not a sound trace; a digest that does not match shows at the end.
@@ -84,7 +88,7 @@ def load_trace(path: Path, verify: bool = True) -> Trace:
         rows = parquet.metadata.num_rows
         columns = {name: np.empty(rows, COLUMNS[name]) for name in parquet.schema_arrow.names}
         filled = 0
-        for chunk in _chunks(parquet, ROW_GROUP):
+        for chunk in _chunks(parquet, CHUNK):
             for name, values in chunk.columns().items():
                 columns[name][filled : filled + len(values)] = values
             filled += len(chunk.table)
