@@ -201,8 +201,10 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
         "mappings",
         "devices",
         "energy",
+        "synthetic",
         "caches",
         "nmp",
+        "formats",
         "configs",
         "traces",
     ]
