@@ -4,6 +4,9 @@ Standard output carries the result alone. Exit codes: 0 done, 1 the run failed, 
 done, 130 interrupted. Everything but click is imported by the command that needs it: help answers at once.
 """
 
+import os
+import sys
+
 from recnmp.cli import convert, generate, memory, reproduce, simulate, trace
 from recnmp.cli._base import cli
 
@@ -12,4 +15,12 @@ __all__ = ["cli", "convert", "generate", "main", "memory", "reproduce", "simulat
 
 def main() -> None:
     """Run the command line; the entry point of the ``recnmp`` program."""
-    cli(prog_name="recnmp")
+    try:
+        cli(prog_name="recnmp")
+    except SystemExit as done:
+        if "torch" not in sys.modules or not isinstance(done.code, int) or done.code == 0:
+            raise
+        # torch now and then aborts while it is torn down after a thread of a captured script failed
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(done.code)
