@@ -148,5 +148,9 @@ def load_imbalance(rank: NDArray[np.int32], ranks: int, group: NDArray[np.int64]
     if not len(rank):
         return 1.0
     at = rank if group is None else group * ranks + rank
-    loads = np.bincount(at, minlength=(int(at.max()) // ranks + 1) * ranks).reshape(-1, ranks)
-    return float(loads.max(axis=1).sum() * ranks / loads.sum())
+    return imbalance(np.bincount(at, minlength=(int(at.max()) // ranks + 1) * ranks).reshape(-1, ranks))
+
+
+def imbalance(loads: NDArray[np.int64]) -> float:
+    """Return ``load_imbalance`` from the lookups of every group and rank, shape (groups, ranks); 1 for none."""
+    return float(loads.max(axis=1).sum() * loads.shape[1] / loads.sum()) if loads.any() else 1.0

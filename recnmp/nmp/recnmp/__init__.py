@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
 from recnmp.memory.traffic import HostBursts, Served
-from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes
+from recnmp.nmp.base import SlsRun, System, imbalance, need_bursts_of_64_bytes
 from recnmp.nmp.channel import Channel, run_channel
 from recnmp.nmp.count import configuration_bits, instruction_bits, operations
 from recnmp.nmp.instructions import Sent, instructions_of, send
@@ -79,8 +79,8 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         "packets": sum(len(channel.clocks) for channel in channels),
         "instructions": trace.lookups,
         "instruction_bits": INSTRUCTION_BITS,
-        "rank_load_imbalance": _imbalance(load.sum(axis=0, keepdims=True)),
-        "packet_load_imbalance": _imbalance(load),
+        "rank_load_imbalance": imbalance(load.sum(axis=0, keepdims=True)),
+        "packet_load_imbalance": imbalance(load),
         "cache_hit_rate": sum(c.hits for c in channels) / max(placed.bursts, 1)
         if system.cache.rank
         else None,
@@ -164,11 +164,6 @@ def _host_adds(sent: Sent) -> tuple[int, int]:
     parts = sent.summed.sum(axis=(1, 2), dtype=np.int64)
     added = np.maximum(parts - 1, 0) * sent.bag_bursts
     return int(added.sum()), int(added[np.isin(sent.bag_packet, sent.order[-1:])].sum())
-
-
-def _imbalance(load: NDArray[np.int64]) -> float:
-    """Return the lookups of the busiest rank over the mean of all, 1.0 for none; ``load`` (P, ranks) by packet."""
-    return float(load.max(axis=1).sum() * load.shape[1] / load.sum()) if load.any() else 1.0
 
 
 def _statistics(channels: list[Channel], system: System, cycles: int) -> dict[str, object]:

@@ -1,11 +1,11 @@
 import io
 import json
-from collections import OrderedDict
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import lru
 
 from recnmp.errors import ConfigError
 from recnmp.report.trace_page import SUFFIXES, plot_inspection
@@ -135,30 +135,16 @@ def test_reuse_bins_end_at_powers_of_two():
     assert sum(histogram.values()) == pytest.approx(1)
 
 
-def _lru_oracle(items, capacity):
-    cached: OrderedDict[int, None] = OrderedDict()
-    hits = 0
-    for item in items:
-        if item in cached:
-            hits += 1
-            cached.move_to_end(item)
-        else:
-            if len(cached) == capacity:
-                cached.popitem(last=False)
-            cached[item] = None
-    return hits
-
-
 @given(st.lists(st.integers(0, 12), max_size=200), st.integers(1, 14))
 @settings(deadline=None)
 def test_lru_hits_equal_an_ordered_dictionary(items, capacity):
-    assert lru_hits(np.array(items, np.int64), capacity) == _lru_oracle(items, capacity)
+    assert lru_hits(np.array(items, np.int64), capacity) == lru.lru_hits(items, capacity)
 
 
 def test_lru_hits_equal_an_ordered_dictionary_on_a_long_skewed_stream():
     items = IndexStream(0, 5000, Reuse(0.9, 1, 5000), seed=3).draw(20_000)
     for capacity in (1, 100, 1024, 4999):
-        assert lru_hits(items, capacity) == _lru_oracle(items.tolist(), capacity)
+        assert lru_hits(items, capacity) == lru.lru_hits(items.tolist(), capacity)
 
 
 def test_uniform_indices_are_flagged(tmp_path):

@@ -1,9 +1,8 @@
-from collections import OrderedDict
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reference import lru
 
 from recnmp.errors import RecnmpError
 from recnmp.trace.inspect import lru_hits
@@ -22,20 +21,6 @@ def _distances_oracle(items):
         -1 if item not in items[:n] else len(set(items[n - items[:n][::-1].index(item) : n]))
         for n, item in enumerate(items)
     ]
-
-
-def _lru_oracle(items, capacity):
-    cached: OrderedDict[int, None] = OrderedDict()
-    hits = 0
-    for item in items:
-        if item in cached:
-            hits += 1
-            cached.move_to_end(item)
-        else:
-            if len(cached) == capacity:
-                cached.popitem(last=False)
-            cached[item] = None
-    return hits
 
 
 def _numbered(items):
@@ -80,7 +65,7 @@ def test_every_cache_size_hits_like_an_ordered_dictionary(kind, items):
     curve = lru_curve(item)
     distinct = len(curve.at_distance)
     for capacity in {1, 2, max(1, distinct // 100), max(1, distinct // 3), distinct, distinct + 5}:
-        assert curve.hits(capacity) == _lru_oracle(items.tolist(), capacity), capacity
+        assert curve.hits(capacity) == lru.lru_hits(items.tolist(), capacity), capacity
         assert curve.hits(capacity) == lru_hits(item.astype(np.int64), capacity)
     assert curve.hits(distinct) == len(items) - distinct
     assert dict(curve.points())[distinct] == len(items) - distinct
@@ -250,7 +235,7 @@ def test_reuse_statistics_label_a_trace():
     found = reuse_statistics(_trace(entries))
     distinct = len(np.unique(entries))
     assert (found.reads.lookups, found.reads.entries) == (4000, distinct)
-    assert found.lru.hits(50) == _lru_oracle(entries.tolist(), 50)
+    assert found.lru.hits(50) == lru.lru_hits(entries.tolist(), 50)
     assert found.document()["lru_hits"] == dict.fromkeys(("1024", "8192", "65536"), 4000 - distinct)
     assert found.document()["zipf"]["alpha"] == pytest.approx(0.9, abs=0.05)
     assert found.label().startswith(
