@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from recnmp._registry import library_names
 from recnmp.cli._base import FILE, cli, counted, json_option, progress
 
 if TYPE_CHECKING:
     from recnmp.trace.running import Captured
+
+EVERY_MODEL = "zoo:all"
 
 
 @cli.group()
@@ -23,7 +26,10 @@ def trace() -> None:
 @click.argument("target")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.option(
-    "--out", type=FILE, metavar="FILE", help="Trace to write; by default TARGET's name with .parquet."
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Trace to write; by default TARGET's name with .parquet.",
 )
 @click.option(
     "--model", type=FILE, metavar="FILE", help="Model file to write: the tables that were captured."
@@ -53,49 +59,64 @@ def capture(
 ) -> None:
     """Run TARGET and write every embedding access that it makes.
 
-    TARGET is zoo:NAME (see `recnmp list models`), SCRIPT.py followed by its own arguments (after -- where they
-    are named like options here), or MODULE:FACTORY where FACTORY() returns a model and its inputs. The model
-    runs as it is; what it prints goes to standard error.
+    TARGET is zoo:NAME (see `recnmp list models`; zoo:all is all of them, and FILE a folder), SCRIPT.py followed
+    by its own arguments (after -- where they are named like options here), or MODULE:FACTORY where FACTORY()
+    returns a model and its inputs. The model runs as it is; what it prints goes to standard error.
     """
     from recnmp.trace.capture import run_captured
 
-    first = (target.split() or [""])[0]
-    file = out or Path(f"{Path(first.rpartition(':')[2]).stem}.parquet")
-    with progress() as show:
-        captured = run_captured(
-            target,
-            arguments=arguments,
-            out=file,
-            model_out=model,
-            measure_overhead=overhead,
-            progress=show,
-            **options,
-        )
+    if target == EVERY_MODEL and model is not None:
+        raise click.UsageError(f"--model is of one target: {EVERY_MODEL} has its models in the library")
+    documents = []
+    for each, file in _targets(target, out):
+        with progress() as show:
+            captured = run_captured(
+                each,
+                arguments=arguments,
+                out=file,
+                model_out=model,
+                measure_overhead=overhead,
+                progress=show,
+                **options,
+            )
+        documents.append(_capture_document(file, captured))
+        for line in () if as_json else _capture_lines(file, captured):
+            click.echo(line)
     if as_json:
-        click.echo(json.dumps(_capture_document(file, captured), indent=2))
+        click.echo(json.dumps(documents if target == EVERY_MODEL else documents[0], indent=2))
+
+
+def _targets(target: str, out: Path | None) -> Iterator[tuple[str, Path]]:
+    """Yield every target that ``target`` stands for, and the file of its trace."""
+    if target != EVERY_MODEL:
+        first = (target.split() or [""])[0]
+        if out is not None and out.is_dir():
+            raise click.UsageError(f"--out {out} is a folder: {target} writes one file")
+        yield target, out or Path(f"{Path(first.rpartition(':')[2]).stem}.parquet")
         return
-    made = captured.trace
+    folder = out or Path("zoo")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in library_names("models"):
+        yield f"zoo:{name}", folder / f"{name}.parquet"
+
+
+def _capture_lines(file: Path, captured: "Captured") -> Iterator[str]:
+    """Yield what is to be known of a captured run."""
+    made, cost = captured.trace, captured.overhead
     counts = {"lookup": made.lookups, "bag": made.bags, "table": len(made.tables), "batch": made.batches}
-    click.echo(f"{file}: {', '.join(counted(counts))}")
-    for line in _capture_lines(captured):
-        click.echo(f"  {line}")
-
-
-def _capture_lines(captured: "Captured") -> Iterator[str]:
-    """Yield what is to be known of a captured run beside its counts."""
-    cost = captured.overhead
+    yield f"{file}: {', '.join(counted(counts))}"
     if captured.check is None:
-        yield "not checked against the model's own results"
+        yield "  not checked against the model's own results"
     else:
         checked = ", ".join(counted({"call": captured.check["calls"], "bag": captured.check["bags"]}))
         largest = captured.check["largest_difference"]
-        yield f"replayed by NumPy: {checked} equal the model's own, largest difference {largest:.3g}"
+        yield f"  replayed by NumPy: {checked} equal the model's own, largest difference {largest:.3g}"
     share = cost.own_s / cost.captured_s if cost.captured_s else 0.0
     whole = (
         "" if cost.factor is None else f", {cost.factor:.2f} x the {cost.uncaptured_s:.3f} s without capture"
     )
-    yield f"capture: {share:.0%} of a run of {cost.captured_s:.3f} s{whole}, and {cost.start_s:.3f} s to start"
-    yield from captured.notes
+    yield f"  capture: {share:.0%} of a run of {cost.captured_s:.3f} s{whole}, and {cost.start_s:.3f} s to start"
+    yield from (f"  {note}" for note in captured.notes)
 
 
 def _capture_document(file: Path, captured: "Captured") -> dict[str, Any]:

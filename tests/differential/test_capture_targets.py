@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: E402, N812
 
 from recnmp.errors import ConfigError, RecnmpError  # noqa: E402
 from recnmp.library.model import RecModel, TableGroup, load_model  # noqa: E402
-from recnmp.trace.capture import Capture, capture_target  # noqa: E402
+from recnmp.trace.capture import capture_target  # noqa: E402
 from recnmp.trace.storage import load_trace, read_header, trace_digest  # noqa: E402
 from recnmp.trace.values import entry_values  # noqa: E402
 from recnmp.trace.zoo.dlrm import Dlrm  # noqa: E402
@@ -69,29 +69,6 @@ def _model(interaction="cat") -> RecModel:
             TableGroup(count=1, entries=50, dim=8, pooling_factor=1),
         ),
     )
-
-
-@pytest.mark.parametrize("name", ["rm1", "rm2", "rm3"])
-def test_replaying_a_zoo_trace_gives_the_pooled_outputs_of_the_model(name):
-    model = load_model(name)
-    zoo, outputs = Dlrm(model, seed=1), []
-    for table in zoo.tables:
-        table.register_forward_hook(lambda _module, _inputs, output: outputs.append(output.numpy()))
-    with torch.no_grad(), Capture() as capture:
-        for (dense, indices, offsets), _ in zip(inputs(model, 8, seed=3), range(2), strict=False):
-            with zoo.filled(indices):
-                zoo(dense, indices, offsets)
-    trace = capture.trace()
-    assert trace.batches == 2
-    assert len(outputs) == 2 * model.n_tables
-    ends = trace.calls.first_bag + trace.calls.bags
-    for table, first, end, pooled in zip(
-        trace.calls.table, trace.calls.first_bag, ends, outputs, strict=True
-    ):
-        mine = slice(*np.searchsorted(trace.bag, [first, end]))
-        starts = np.searchsorted(trace.bag[mine], np.arange(first, end))
-        vectors = entry_values(table, trace.entry[mine], trace.tables[table].dim)
-        np.testing.assert_array_equal(np.add.reduceat(vectors, starts), pooled)
 
 
 def test_the_zoo_model_computes_what_dlrm_does():

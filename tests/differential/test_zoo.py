@@ -12,6 +12,7 @@ from recnmp._registry import library_names  # noqa: E402
 from recnmp.library.model import RecModel, TableGroup, load_model  # noqa: E402
 from recnmp.trace import zoo  # noqa: E402
 from recnmp.trace.capture import Capture, capture_target  # noqa: E402
+from recnmp.trace.storage import load_trace, save_trace  # noqa: E402
 from recnmp.trace.synthetic import synthetic_trace  # noqa: E402
 from recnmp.trace.values import entry_values  # noqa: E402
 from recnmp.trace.zoo.virtual import VirtualModel, inputs  # noqa: E402
@@ -107,21 +108,24 @@ def test_a_capture_holds_the_lookups_of_the_logical_tables(name):
     assert [(t.entries, t.dim) for t in made.tables] == [(g.entries, g.dim) for g in model.each_table]
 
 
-@pytest.mark.parametrize("name", ["din", "mlperf_dlrm_v2"])
-def test_replaying_a_capture_gives_the_pooled_vectors_of_the_model(name):
+@pytest.mark.parametrize("name", library_names("models"))
+def test_replaying_a_capture_gives_the_pooled_vectors_of_the_model_at_full_size(name, tmp_path):
     model, outputs = load_model(name), []
     made = zoo.build(model, seed=1)
     for table in made.tables:
         table.register_forward_hook(lambda _module, _inputs, output: outputs.append(output.numpy()))
     with Capture() as capture:
-        run_once(model, made, batch_size=4)
-    trace = capture.trace()
+        run_once(model, made, batch_size=2)
+    save_trace(capture.trace(), tmp_path / "t.parquet")
+    trace = load_trace(tmp_path / "t.parquet")
 
-    assert capture.proof.bags == trace.bags == 4 * model.n_tables
+    assert capture.proof.bags == trace.bags == 2 * model.n_tables
+    assert [(t.entries, t.dim) for t in trace.tables] == [(g.entries, g.dim) for g in model.each_table]
+    assert len(outputs) == model.n_tables
     for number, pooled in enumerate(outputs):
         mine = trace.table == number
         vectors = entry_values(number, trace.entry[mine], model.each_table[number].dim)
-        starts = np.searchsorted(trace.bag[mine], number * 4 + np.arange(4))
+        starts = np.searchsorted(trace.bag[mine], number * 2 + np.arange(2))
         np.testing.assert_array_equal(np.add.reduceat(vectors, starts), pooled)
 
 

@@ -13,6 +13,7 @@ import click
 import pytest
 
 import recnmp
+from recnmp._registry import library_names
 from recnmp.cli import cli
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.report.result import Result, load_result
@@ -265,7 +266,9 @@ def test_a_reader_that_has_seen_enough_ends_the_output_quietly() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: Callable[..., None]) -> None:
+def test_capture_hands_its_options_on_and_says_what_it_wrote(
+    run: Run, module: Callable[..., None], tmp_path: Path
+) -> None:
     asked: list[Any] = []
     overhead = types.SimpleNamespace(
         start_s=0.25, own_s=0.5, captured_s=2.0, uncaptured_s=1.0, factor=2.0, to_dict=lambda: {"factor": 2.0}
@@ -305,6 +308,19 @@ def test_capture_hands_its_options_on_and_says_what_it_wrote(run: Run, module: C
     assert document["overhead"] == {"factor": 2.0}
     run("trace", "capture", "x.py", "--", "--seed", 3)
     assert (asked[-1][1]["arguments"], asked[-1][1]["seed"]) == (("--seed", "3"), 1)
+
+    asked.clear()
+    folder = tmp_path / "all"
+    documents = json.loads(run("trace", "capture", "zoo:all", "--out", folder, "--batches", 1, "--json")[1])
+    models = library_names("models")
+    assert [target for target, _ in asked] == [f"zoo:{name}" for name in models]
+    assert [document["file"] for document in documents] == [
+        str(folder / f"{name}.parquet") for name in models
+    ]
+    code, _, err = run("trace", "capture", "zoo:all", "--out", folder, "--model", "m.yaml")
+    assert (code, "--model is of one target" in err) == (2, True)
+    code, _, err = run("trace", "capture", "zoo:rm1", "--out", folder)
+    assert (code, "is a folder" in err) == (2, True)
 
 
 def test_capture_without_torch_says_how_to_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
