@@ -51,6 +51,23 @@ def test_a_long_text_trace_gives_a_rate_and_a_peak(more):
     assert "M/s of CPU time, peak memory" in done.stdout
 
 
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+def test_hits_of_a_trace_file_are_compared_with_a_textbook_cache_s():
+    trace = FOLDER.parent / "traces" / "rm3.parquet"
+    command = [sys.executable, "lru_of_traces.py", str(trace), "--sizes", "4", "64", "--repeats", "1"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert "\n| rm3 | " in done.stdout
+    assert "\n0 of 2 hits differ" in done.stdout
+
+
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+def test_trace_files_give_rates_and_peaks_of_both_ways():
+    command = [sys.executable, "trace_storage.py", "--lookups", "1"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("1,064,960 lookups, ")
+    assert done.stdout.count("M lookups/s of CPU time, peak memory") == 3
+
+
 def test_a_benchmark_of_nothing_is_refused():
     command = [sys.executable, "dram_engine.py", "--requests", "0"]
     done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
