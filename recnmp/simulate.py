@@ -15,6 +15,7 @@ from recnmp.resolve import resolve
 from recnmp.serving.end_to_end import EndToEnd
 from recnmp.trace.colocation import with_own_tables
 from recnmp.trace.storage import load_trace
+from recnmp.trace.trace import Trace
 
 
 def simulate(config: Config, progress: Callable[[str], None] | None = None) -> Result:
@@ -27,11 +28,8 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     system = parts.system
     tell: Callable[[str], object] = progress or str  # str(step) says nothing to anybody
     tell("reading the trace")
-    whole_trace = load_trace(config.trace.file).stored_as(config.trace.table_dtype)
-    if config.arrival.tables == "separate":
-        whole_trace = with_own_tables(whole_trace, config.arrival.threads)
-    trace = whole_trace.select(config.trace.first_batch, config.trace.batches)
-    placed = place(trace, config.memory, parts.spec, config.placement, whole_trace)
+    trace, profiled = _read_trace(config)
+    placed = place(trace, config.memory, parts.spec, config.placement, profiled)
     with dense_timer(config.mlp, config.model, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
         host = run_shared(lambda on: parts.host.run(trace, placed, on, parts.host_options), system)
@@ -64,3 +62,18 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
             arrival_seed=config.arrival.seed,
         ),
     )
+
+
+def _read_trace(config: Config) -> tuple[Trace, Trace]:
+    """Return the batches that are replayed, and the trace in which ``placement.profile`` counts its own.
+
+    Without a profile nothing but what is replayed is kept in memory.
+    """
+    first, batches = config.trace.first_batch, config.trace.batches
+    alone = config.placement.profile is None
+    kept = (first, batches) if alone else (0, None)
+    trace = load_trace(config.trace.file, first_batch=kept[0], batches=kept[1])
+    trace = trace.stored_as(config.trace.table_dtype)
+    if config.arrival.tables == "separate":
+        trace = with_own_tables(trace, config.arrival.threads, kept[0])
+    return (trace, trace) if alone else (trace.select(first, batches), trace)

@@ -78,31 +78,40 @@ def iter_chunks(path: Path, lookups: int = CHUNK, verify: bool = True) -> Iterat
             raise ConfigError(f"{path}: damaged trace: its content does not match its digest")
 
 
-def load_trace(path: Path, verify: bool = True) -> Trace:
-    """Return the trace stored at ``path``.
+def load_trace(path: Path, verify: bool = True, first_batch: int = 0, batches: int | None = None) -> Trace:
+    """Return the trace stored at ``path``; given batches, what ``Trace.select`` would of it.
 
-    Raises ConfigError naming the file and what is wrong: missing, not Parquet, not a trace, truncated, or,
-    with ``verify``, of another content than its digest says.
+    Memory holds what is returned; the digest is the whole file's in any case.
+    Raises ConfigError naming the file and what is wrong: missing, not Parquet, not a trace, truncated, of another
+    content than its digest says (with ``verify``), or without these batches.
     """
     with _opened(path) as (parquet, header):
-        rows = parquet.metadata.num_rows
-        columns = {name: np.empty(rows, COLUMNS[name]) for name in parquet.schema_arrow.names}
-        filled = 0
+        calls = header.calls.of_batches(first_batch, batches)
+        bags = [int(calls.first_bag[0]), int(calls.first_bag[-1] + calls.bags[-1])]
+        # memory is taken where it is written, not here
+        columns = {
+            name: np.empty(parquet.metadata.num_rows, COLUMNS[name]) for name in parquet.schema_arrow.names
+        }
+        whole, filled, digest = len(calls) == len(header.calls), 0, ContentDigest()
         for chunk in _chunks(parquet, CHUNK):
+            span = slice(None) if whole else slice(*np.searchsorted(chunk.bag, bags))
+            end = filled + len(chunk.bag[span])
             for name, values in chunk.columns().items():
-                columns[name][filled : filled + len(values)] = values
-            filled += len(chunk.table)
-        weight = columns.get("weight")
+                columns[name][filled:end] = values[span]
+            filled = end
+            if verify:
+                digest.update(chunk.columns())
+        columns = {name: values[:filled] for name, values in columns.items()}
         trace = Trace(
             columns["table"],
             columns["bag"],
             columns["entry"],
-            weight,
+            columns.get("weight"),
             header.tables,
-            header.calls,
+            calls,
             header.meta,
         )
-        if verify and trace_digest(trace) != header.digest:
+        if verify and digest.result(header.tables, header.calls) != header.digest:
             raise ConfigError("damaged trace: its content does not match its digest")
     return trace
 

@@ -79,6 +79,18 @@ class Calls:
             self.table[which], self.first_bag[which], self.bags[which], self.batch[which], self.pooling[which]
         )
 
+    def of_batches(self, first: int, batches: int | None = None) -> "Calls":
+        """Return those of ``batches`` batches from the ``first`` on (all that follow when None).
+
+        Raises ConfigError when there are no such batches.
+        """
+        present = np.unique(self.batch)
+        wanted = present[first:] if batches is None else present[first : first + batches]
+        if len(wanted) == 0 or (batches is not None and len(wanted) < batches):
+            raise ConfigError(f"the trace has {len(present)} batches, not {first + (batches or 1)}")
+        begin, end = np.searchsorted(self.batch, wanted[0]), np.searchsorted(self.batch, wanted[-1], "right")
+        return self[int(begin) : int(end)]
+
 
 @dataclass(frozen=True)
 class Trace:
@@ -179,15 +191,7 @@ class Trace:
 
         Bags keep their numbers. Raises ConfigError when the trace has no such batches.
         """
-        present = np.unique(self.calls.batch)
-        wanted = present[first_batch:] if batches is None else present[first_batch : first_batch + batches]
-        if len(wanted) == 0 or (batches is not None and len(wanted) < batches):
-            raise ConfigError(f"the trace has {len(present)} batches, not {first_batch + (batches or 1)}")
-        calls = self.calls[
-            int(np.searchsorted(self.calls.batch, wanted[0])) : int(
-                np.searchsorted(self.calls.batch, wanted[-1], "right")
-            )
-        ]
+        calls = self.calls.of_batches(first_batch, batches)
         span = slice(*np.searchsorted(self.bag, [calls.first_bag[0], calls.first_bag[-1] + calls.bags[-1]]))
         weight = None if self.weight is None else self.weight[span]
         return Trace(

@@ -20,6 +20,13 @@ def test_a_batch_reads_the_same_entries_in_the_tables_of_its_thread(threads):
     np.testing.assert_array_equal(own.calls.first_bag, trace.calls.first_bag)
 
 
+def test_later_batches_alone_have_the_tables_they_have_in_the_whole():
+    trace = some_trace(4, per_batch=2)
+    alone, whole = with_own_tables(trace.select(1), 3, 1), with_own_tables(trace, 3).select(1)
+    np.testing.assert_array_equal(alone.table, whole.table)
+    np.testing.assert_array_equal(alone.calls.table, whole.calls.table)
+
+
 def test_weights_and_kinds_of_tables_stay():
     trace = some_trace(
         2, dims=(16, 32), weights=np.random.default_rng(0), dtypes=["fp32", "int8_rowwise"], per_batch=2

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recnmp.errors import ConfigError, RecnmpError
+from recnmp.trace import storage
 from recnmp.trace import writer as writer_module
 from recnmp.trace.storage import TraceWriter, iter_chunks, load_trace, read_header, save_trace, trace_digest
 from recnmp.trace.trace import Calls, Table, Trace
@@ -300,6 +301,19 @@ def test_a_flipped_byte_is_found_or_changes_nothing_that_is_read(tmp_path):
             assert _same(load_trace(tmp_path / "bad.parquet"), trace)
             unread += 1
     assert unread < 10
+
+
+@pytest.mark.parametrize(("first", "batches"), [(0, None), (0, 1), (1, 2), (2, None)])
+def test_some_batches_of_a_file_are_what_they_are_in_the_whole_trace(tmp_path, monkeypatch, first, batches):
+    monkeypatch.setattr(storage, "CHUNK", 7)
+    trace = _trace(weighted=True)
+    save_trace(trace, tmp_path / "a.parquet")
+    part, wanted = load_trace(tmp_path / "a.parquet", True, first, batches), trace.select(first, batches)
+    for name in ("table", "bag", "entry", "weight"):
+        assert np.array_equal(getattr(part, name), getattr(wanted, name))
+    assert np.array_equal(part.calls.first_bag, wanted.calls.first_bag)
+    with pytest.raises(ConfigError, match=r"a\.parquet: the trace has 3 batches, not 4"):
+        load_trace(tmp_path / "a.parquet", True, 2, 2)
 
 
 def test_types_of_tables_are_kept(tmp_path):
