@@ -9,18 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
-from recnmp.trace.generate.draws import Draws, RequestDraws, make_draws
+from recnmp.trace.generate.draws import HEAD, Draws, RequestDraws, fixed_bags, make_draws
 from recnmp.trace.generate.lengths import draw_lengths
-from recnmp.trace.generate.spec import SynthSpec, spec_yaml
+from recnmp.trace.generate.spec import SynthSpec, SynthTables, Zipf, spec_yaml
 from recnmp.trace.trace import POOLINGS, Calls, Table
 from recnmp.trace.writer import TraceWriter
 
-GENERATOR = "recnmp.trace.generate 1"
+GENERATOR = "recnmp.trace.generate 2"
 """Name and version of the generator: a new one draws other lookups from the same seed."""
 
 _MOST_BAGS = 1 << 32
 _MOST_TABLES = 1 << 16
-_WORDS = {"lookups": 0, "lengths": 1, "weights": 2}  # every table has a stream of its own for each
+_WORDS = {"lookups": 0, "lengths": 1, "weights": 2, "bags": 3}  # every table has a stream of its own for each
+_MOST_RANKS = 1 << 25
+"""Ranks of all Zipf laws that get a cell of their own, 8 bytes each, and of all tables whose entries are kept, 4."""
+_LEAST_CELLS, _LEAST_KEPT = 1 << 14, 1 << 12
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,14 @@ class Synthesis:
         if bags > _MOST_BAGS or len(tables) > _MOST_TABLES:
             raise ConfigError(f"a trace has at most {_MOST_BAGS:,} bags and {_MOST_TABLES:,} tables")
         self._spec, self.bags = spec, bags
+        laws = len({group.popularity for group in spec.tables if isinstance(group.popularity, Zipf)})
+        cells = min(HEAD, max(_MOST_RANKS // max(laws, 1), _LEAST_CELLS))
+        kept = min(HEAD, max(_MOST_RANKS // len(tables), _LEAST_KEPT))
         self.draws: list[Draws] = [
-            make_draws(table.popularity, table.entries, self._rng(t, "lookups"))
+            make_draws(table.popularity, table.entries, self._rng(t, "lookups"), cells, kept)
             for t, table in enumerate(tables)
         ]
+        self._fixed = [self._rng(t, "bags").integers(1 << 64, dtype=np.uint64) for t in range(len(tables))]
         self._lengths = [self._rng(t, "lengths") for t in range(len(tables))]
         self._weights = [self._rng(t, "weights") for t in range(len(tables))]
 
@@ -80,7 +87,13 @@ class Synthesis:
             for t, table in enumerate(tables):
                 bags = table.bags or self._spec.batch_size
                 lengths = draw_lengths(table.pooling_factor, bags, self._lengths[t])
-                yield Call(batch, t, lengths, self.draws[t].batch(lengths))
+                yield Call(batch, t, lengths, self._entries(t, table, lengths))
+
+    def _entries(self, t: int, table: SynthTables, lengths: NDArray[np.int64]) -> NDArray[np.uint32]:
+        if not table.fixed_bags:
+            return self.draws[t].batch(lengths)
+        first = self.draws[t].batch(np.ones_like(lengths))
+        return fixed_bags(first, int(lengths[0]), table.entries, self._fixed[t])
 
     def weights(self, call: Call) -> NDArray[np.float32]:
         """Return weights for the lookups of ``call``, uniform in [0, 1)."""
@@ -95,8 +108,8 @@ class Synthesis:
 def synthesise(spec: SynthSpec, path: Path, progress: Callable[[str], None] | None = None) -> Synthesised:
     """Write the trace of ``spec`` to ``path``, whole or not at all; the same description gives the same bytes.
 
-    Memory holds one operator call and, for every table, up to 12 bytes for each of its 2^20 most popular entries
-    (Zipf) or 4 for its whole population (stack). Raises ConfigError for a trace beyond the format's sizes, and
+    Memory holds one operator call, up to 400 MB of what Zipf laws draw by, however many tables there are, and 4 bytes
+    for each entry of a stack's population. Raises ConfigError for a trace beyond the format's sizes, and
     as ``TraceWriter`` does.
     """
     source = Synthesis(spec)

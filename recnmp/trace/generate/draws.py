@@ -1,5 +1,6 @@
 """The entries that the lookups of one table read, by each popularity law."""
 
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -25,15 +26,33 @@ class Draws(Protocol):
         """Return the entries of the bags of the next batch, one bag after another, shape (sum,)."""
 
 
-def make_draws(law: Popularity, entries: int, rng: np.random.Generator) -> Draws:
-    """Return the draws of a table of ``entries`` entries; ``rng`` is the table's own."""
+def make_draws(
+    law: Popularity, entries: int, rng: np.random.Generator, cells: int = HEAD, kept: int = HEAD
+) -> Draws:
+    """Return the draws of a table of ``entries`` entries; ``rng`` is the table's own.
+
+    Zipf laws give ``cells`` ranks a cell of their own and keep the entries of ``kept`` ranks, which is faster than
+    to permute them anew and draws the same.
+    """
     if isinstance(law, Zipf):
-        return ZipfDraws(law, entries, rng)
+        return ZipfDraws(law, entries, rng, cells, kept)
     if isinstance(law, Requests):
         return RequestDraws(law, entries, rng)
     if isinstance(law, RecSsd):
         law = recssd_profile(law, rng)
     return StackDraws(law, scattered(min(law.population or entries, entries), entries, rng), rng)
+
+
+def fixed_bags(first: NDArray[np.uint32], lookups: int, entries: int, key: np.uint64) -> NDArray[np.uint32]:
+    """Return bags of ``lookups`` entries that their ``first`` one determines, shape (bags * lookups,).
+
+    The others are uniform over the table, by a hash of the first, their place in the bag and ``key``.
+    """
+    place = np.arange(lookups, dtype=np.uint64)
+    word = mix64((first.astype(np.uint64) * np.uint64(lookups))[:, None] + place ^ key)
+    entry = ((word >> np.uint64(32)) * np.uint64(entries) >> np.uint64(32)).astype(np.uint32)
+    entry[:, 0] = first
+    return entry.ravel()
 
 
 def scattered(population: int, entries: int, rng: np.random.Generator) -> NDArray[np.uint32]:
@@ -44,13 +63,15 @@ def scattered(population: int, entries: int, rng: np.random.Generator) -> NDArra
 class ZipfDraws:
     """Independent draws by an alias table (Walker 1977, Vose 1991): two random reads a lookup."""
 
-    def __init__(self, law: Zipf, entries: int, rng: np.random.Generator) -> None:
+    def __init__(
+        self, law: Zipf, entries: int, rng: np.random.Generator, cells: int = HEAD, kept: int = HEAD
+    ) -> None:
         self._rng, self._entries, self._drift, self._batches = rng, entries, law.drift, 0
         self._population = min(law.population or entries, entries)
         self._even = law.alpha == 0 and self._population == entries
-        self._kept, self._other, self._low, self._width = _alias(law.alpha, law.q, self._population)
+        self._kept, self._other, self._low, self._width = _alias(law.alpha, law.q, self._population, cells)
         key = int(rng.integers(1 << 63))
-        self._head = scatter(np.arange(min(self._population, HEAD)), entries, key).astype(np.uint32)
+        self._head = scatter(np.arange(min(self._population, kept)), entries, key).astype(np.uint32)
         self._half = np.uint64(max(1, (entries - 1).bit_length() + 1 >> 1))
         self._keys = mix64(np.arange(1, 5, dtype=np.uint64) * np.uint64(2 * key + 1))
 
@@ -80,12 +101,13 @@ def spans(population: int, head: int = HEAD, growth: float = _GROWTH) -> NDArray
     return np.append(edges[edges < population], population)
 
 
+@lru_cache(maxsize=1)  # tables of one law follow each other and share its cells
 def _alias(
-    alpha: float, q: float, population: int
+    alpha: float, q: float, population: int, cells: int
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:
-    edges = spans(population)
+    edges = spans(population, cells)
     low, width = edges[:-1], np.diff(edges)
-    ranks = np.concatenate([np.arange(1, min(population, HEAD) + 1), low + (width + 1) / 2])
+    ranks = np.concatenate([np.arange(1, min(population, cells) + 1), low + (width + 1) / 2])
     share = (ranks + q) ** -alpha
     share[len(ranks) - len(low) :] *= width
     share *= len(share) / share.sum()

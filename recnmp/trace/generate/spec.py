@@ -149,7 +149,12 @@ Lengths = Annotated[Constant | Uniform | Normal | LogNormal | Counted, Field(dis
 
 
 class SynthTables(_Part):
-    """``count`` tables alike, each with draws of its own; ``bags`` of a call are the batch size by default."""
+    """``count`` tables alike, each with draws of its own; ``bags`` of a call are the batch size by default.
+
+    With ``fixed_bags`` the law draws the first entry of a bag alone and a hash of it the others, uniform over the
+    table: MLPerf's materialised multi-hot Criteo, where an id always comes with the same others. Semantics of the uniform
+    kind of facebookresearch/dlrm's ``multi_hot.py``, not its random numbers.
+    """
 
     name: str = "table"
     count: Size = 1
@@ -159,6 +164,14 @@ class SynthTables(_Part):
     popularity: Popularity
     pooling_factor: Lengths
     bags: Size | None = None
+    fixed_bags: bool = False
+
+    @model_validator(mode="after")
+    def _one_length(self) -> "SynthTables":
+        law = self.pooling_factor
+        if self.fixed_bags and not (isinstance(law, Constant) and law.value):
+            raise ValueError("fixed_bags needs a constant pooling_factor of at least 1")
+        return self
 
     @model_validator(mode="after")
     def _fits(self) -> "SynthTables":

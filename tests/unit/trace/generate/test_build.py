@@ -5,10 +5,12 @@ import pytest
 
 from recnmp.cli import cli
 from recnmp.errors import ConfigError
-from recnmp.trace.generate import SynthSpec, load_spec, spec_yaml, synthesise
+from recnmp.library.model import load_model
+from recnmp.trace.generate import SynthSpec, build, load_spec, spec_yaml, synthesise
 from recnmp.trace.generate.build import Synthesis
 from recnmp.trace.generate.lengths import draw_lengths, mean_length
 from recnmp.trace.generate.spec import SynthTables
+from recnmp.trace.inspect import inspect_trace
 from recnmp.trace.reuse.statistics import reuse_statistics
 from recnmp.trace.storage import load_trace
 
@@ -91,6 +93,53 @@ def test_the_shipped_mixtures_have_the_published_reuse(name, histogram, low, hig
     reads = reuse_statistics(load_trace(tmp_path / "a.parquet", verify=False)).reads
     assert np.abs(np.array(list(reads.lookups_by_reuse.values())) - histogram).max() < 0.05
     assert low <= reads.unique_share <= high
+
+
+def test_fixed_bags_follow_from_their_first_entry_and_are_called_what_they_are(tmp_path):
+    table = {
+        "entries": 5000,
+        "dim": 16,
+        "popularity": {"kind": "zipf", "alpha": 1},
+        "pooling_factor": {"kind": "constant", "value": 6},
+        "fixed_bags": True,
+    }
+    described = SynthSpec.model_validate({"batches": 4, "batch_size": 500, "tables": [table | {"count": 2}]})
+    synthesise(described, tmp_path / "a.parquet")
+    trace = load_trace(tmp_path / "a.parquet")
+    bags = {t: trace.entry[trace.table == t].reshape(-1, 6) for t in (0, 1)}
+    for of_table in bags.values():
+        first = np.unique(of_table[:, 0])
+        assert len(np.unique(of_table, axis=0)) == len(first) > 100
+        others = np.unique(of_table, axis=0)[:, 1:].ravel()
+        assert others.mean() == pytest.approx(2500, rel=0.05)
+        assert others.max() < 5000
+    both = {bag[0]: tuple(bag) for bag in bags[0].tolist()}
+    assert all(both.get(bag[0]) != tuple(bag) for bag in bags[1].tolist())  # a bag is its table's own
+    raised = {check["name"]: check["raised"] for check in inspect_trace(tmp_path / "a.parquet")["checks"]}
+    assert raised["fixed bag per entry"]
+
+
+def test_fixed_bags_of_uneven_length_are_refused(tmp_path):
+    text = spec_yaml(spec()).replace("fixed_bags: false", "fixed_bags: true", 1)
+    (tmp_path / "s.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"s\.yaml:.*fixed_bags needs a constant pooling_factor"):
+        load_spec(tmp_path / "s.yaml")
+
+
+def test_the_multi_hot_description_has_mlperf_s_tables():
+    described, model = load_spec("mlperf_dlrm_v2_multi_hot"), load_model("mlperf_dlrm_v2")
+    ours = [(t.entries, t.dim, t.pooling_factor.value, t.fixed_bags) for t in described.each_table]
+    assert ours == [(t.entries, t.dim, t.pooling_factor, True) for t in model.each_table]
+
+
+def test_many_tables_take_no_more_memory_and_draw_the_same(tmp_path, monkeypatch):
+    draw = spec(tables=[spec().tables[0].model_copy(update={"count": 3})])
+    entries = [call.entry for call in Synthesis(draw).calls()]
+    monkeypatch.setattr(build, "_MOST_RANKS", 3)
+    monkeypatch.setattr(build, "_LEAST_KEPT", 1)
+    few = Synthesis(draw)
+    assert [len(draws._head) for draws in few.draws] == [1, 1, 1]
+    assert all(np.array_equal(call.entry, entry) for call, entry in zip(few.calls(), entries, strict=True))
 
 
 @pytest.mark.parametrize(
