@@ -18,9 +18,10 @@ _Function = Callable[..., Any]
 
 
 def kernel_digest(package: Path = Path(__file__).parent) -> str:
-    """Return a digest of this door and of every ``_kernels.py`` below ``package``."""
+    """Return a digest of this door, every ``_kernels.py`` below ``package`` and all replacement policies."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(package.rglob("_kernels.py")):
+    # a policy is one file, so its kernel stands in it
+    for path in sorted([*package.rglob("_kernels.py"), *package.glob("cache/policies/*.py")]):
         digest.update(path.relative_to(package).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -11,7 +11,11 @@ import recnmp
 from recnmp._accel import kernel_digest
 
 PACKAGE = Path(recnmp.__file__).parent
-KERNELS = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("_kernels.py"))
+KERNELS = sorted(
+    path.relative_to(PACKAGE).as_posix()
+    for pattern in ("**/_kernels.py", "cache/policies/*.py")
+    for path in PACKAGE.glob(pattern)
+)
 
 HELPER = """
 from recnmp._accel import {door}
@@ -56,7 +60,7 @@ def package(tmp_path):
 
 
 def test_the_package_has_kernels():
-    assert {"memory/_kernels.py", "cache/_kernels.py", "nmp/_kernels.py"} <= set(KERNELS)
+    assert {"memory/_kernels.py", "cache/_kernels.py", "cache/policies/lru.py"} <= set(KERNELS)
 
 
 def test_the_digest_is_the_same_for_the_same_sources(package):
