@@ -4,12 +4,13 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
 from recnmp._registry import library_names
 from recnmp.cli._base import FILE, cli, counted, json_option, progress
+from recnmp.units import TableDtype
 
 if TYPE_CHECKING:
     from recnmp.trace.running import Captured
@@ -42,6 +43,11 @@ def trace() -> None:
     default=True,
     show_default=True,
     help="Replay every call by NumPy and compare it with the model's own result.",
+)
+@click.option(
+    "--table-dtype",
+    type=click.Choice(get_args(TableDtype)),
+    help="Record tables of types that a trace does not have (FP16, 4 bits, ...) as of this one.",
 )
 @click.option(
     "--overhead", is_flag=True, help="Run TARGET twice more, without capture, and compare the times."

@@ -5,10 +5,10 @@ indexing of weights, quantised and fused tables, and compiled code alike. A tabl
 one weight read one table. A batch ends where a new forward pass comes to a model or table that it has already
 seen, or where ``new_batch`` says.
 
-Not captured, and an error where it can be seen: other threads and processes, tables of other types than FP32
-and ``int8_rowwise``. Not captured, and counted: indexing of tensors that are no parameters. Not seen: replayed
-CUDA graphs, code without PyTorch operators. What pools nothing, an ``nn.Embedding`` of a (B, S) input, counts
-as B * S bags of one lookup.
+Not captured, and an error where it can be seen: other threads and processes; tables of other types than FP32
+and ``int8_rowwise``, unless told as which of them to record those. Not captured, and counted: indexing of
+tensors that are no parameters. Not seen: replayed CUDA graphs, code without PyTorch operators. What pools
+nothing, an ``nn.Embedding`` of a (B, S) input, counts as B * S bags of one lookup.
 """
 
 import contextlib
@@ -31,13 +31,15 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from recnmp.trace.forwards import Forwards
+from recnmp.trace.layouts import Layout
 from recnmp.trace.operators import EmbeddingCall, Reader
 from recnmp.trace.proof import Proof
 from recnmp.trace.readers import reader_of
 from recnmp.trace.recorder import BatchLimitReached, Recorder
 from recnmp.trace.running import capture_target, run_captured
-from recnmp.trace.trace import Table, Trace
+from recnmp.trace.trace import DTYPES, Table, Trace
 from recnmp.trace.weights import Tables, TableSource
+from recnmp.units import TableDtype
 
 __all__ = ["BatchLimitReached", "Capture", "capture_target", "run_captured"]
 
@@ -55,6 +57,8 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
         check: replay every call by NumPy and compare it with what the model got; see ``recnmp.trace.proof``.
         tables: tensors by name, shape (entries, dim), whose indexing (``tensor[ids]``) is a lookup although
             they are no parameters or buffers of a module.
+        table_dtype: as what a trace records tables of types that it does not have (FP16, 4 bits, ...); an error
+            when None. The lookups and their proof stay exact, the bytes of an entry become those of this type.
 
     Attributes:
         proof: what was compared, or None without ``check``.
@@ -71,12 +75,14 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
         *,
         check: bool = True,
         tables: Mapping[str, Tensor] | None = None,
+        table_dtype: TableDtype | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.proof = Proof() if check else None
         self.own_seconds = 0.0
         self._recorder = Recorder(batches, on_batch)
         self._tables = Tables(dict(tables or {}))
+        self._table_dtype = table_dtype
         self._forwards = Forwards(self._expect)
         self._readers: dict[Any, tuple[str, list[str], Reader] | None] = {}
         self._module_of_packed: dict[int, nn.Module | None] = {}
@@ -121,9 +127,18 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return list(self._forwards.linear.values())
 
     @property
+    def recorded_as(self) -> dict[str, TableDtype]:
+        """The types of tables that a trace does not have, and as which it records them."""
+        layouts = (source.layout for source in self._tables)
+        return {layout.name: self._dtype(layout) for layout in layouts if layout.dtype is None}
+
+    @property
     def notes(self) -> list[str]:
         """What whoever reads the trace should know of the run, a sentence each."""
-        notes = []
+        notes = [
+            f"tables of {name} are recorded as {dtype}: their lookups are exact, the bytes of an entry are not"
+            for name, dtype in self.recorded_as.items()
+        ]
         if self._forwards.compiled:
             notes.append("compiled code ran eagerly: its operators are those that were compiled")
         if self._tables.passed_over:
@@ -164,7 +179,17 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _expect(self, root: nn.Module) -> None:
         self._tables.expect([*root.parameters(), *root.buffers()])
 
+    def _dtype(self, layout: Layout) -> TableDtype:
+        dtype = layout.dtype or self._table_dtype
+        if dtype is None:
+            raise RecnmpError(
+                f"an embedding table of {layout.name}: a trace has no such type; --table-dtype, or "
+                f"Capture(table_dtype=...), says as which its lookups are to be recorded: {' or '.join(DTYPES)}"
+            )
+        return dtype
+
     def _record(self, call: EmbeddingCall, continues: bool) -> None:
+        self._dtype(call.source.layout)
         table = self._tables.number(call.source)
         if call.source.packed:
             self._module_of_packed.setdefault(call.source.place.address, self._forwards.innermost)
@@ -190,7 +215,7 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
             name = self._name(source, names) or f"table{number}"
             name = name if name not in taken else f"{name}#{number}"
             taken.add(name)
-            tables.append(Table(name, source.entries, source.dim, source.dtype))
+            tables.append(Table(name, source.entries, source.dim, self._dtype(source.layout)))
         return tables
 
     def _name(self, source: TableSource, names: Mapping[int, str]) -> str | None:

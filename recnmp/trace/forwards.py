@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from threading import current_thread, get_ident
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from recnmp.trace.weights import address_of
 
 
 class Forwards:
@@ -66,9 +67,10 @@ class Forwards:
         names: dict[int, str] = {}
         for root in self._roots.values():
             for name, tensor in [*root.named_parameters(), *root.named_buffers()]:
-                if isinstance(tensor, Tensor) and tensor.layout == torch.strided:
+                address = address_of(tensor) if isinstance(tensor, Tensor) else None
+                if address is not None:
                     short = name.replace("_orig_mod.", "").removesuffix("weight").removesuffix(".")
-                    names.setdefault(tensor.untyped_storage().data_ptr(), short or type(root).__name__)
+                    names.setdefault(address, short or type(root).__name__)
         return names
 
     def name_of(self, module: nn.Module | None) -> str | None:

@@ -6,25 +6,28 @@ arguments, so FBGEMM is not needed and its many generated operators need no list
 ``weights``, ``host_weights``, or ``dev_weights`` and ``uvm_weights`` chosen by ``weights_placements``.
 Source: github.com/pytorch/FBGEMM, fbgemm_gpu/codegen, the ``m.def`` schemas of release 1.8.
 
-Not read, and an error: tables of other types than FP32 (8-bit ones of FBGEMM have FP16 scales and biases, in
-front of the codes) and batches that differ between features. Inference operators come without the sizes of
-tables: up to 127 bytes that align a table count as entries, which nobody reads. Entries in a device cache that
-are newer than those in host memory make the check fail.
+Lookups of pruned entries, which the inference operators take as index -1, read nothing and are none.
+Not read, and an error: tables of FP8, MX4 and NFP8, pooled vectors that come as codes, means over pruned
+entries, and batches that differ between features. Inference operators come without the sizes of tables: up to
+127 bytes that align a table count as entries, which nobody reads. Entries in a device cache that are newer than
+those in host memory make the check fail.
 """
 
 import itertools
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from recnmp.errors import RecnmpError
+from recnmp.trace import layouts
+from recnmp.trace.layouts import Layout
 from recnmp.trace.operators import EmbeddingCall, Reader, integers
 from recnmp.trace.trace import POOLINGS
-from recnmp.trace.weights import TablePlace, Tables, TableSource, unsupported
+from recnmp.trace.weights import OF_TENSORS, TablePlace, Tables, TableSource
 
 _POOLINGS = tuple(POOLINGS.index(name) for name in ("sum", "mean", "none"))
 """By FBGEMM's PoolingMode."""
@@ -33,7 +36,6 @@ _TYPES = ("FP32", "FP16", "INT8", "INT4", "INT2", "BF16", "FP8", "MX4", "NFP8")
 """By FBGEMM's SparseType."""
 
 _DEVICE = 0  # of FBGEMM's EmbeddingLocation
-_FP32_BYTES = 4
 
 
 def reader_of(name: str, arguments: set[str]) -> Reader | None:
@@ -48,8 +50,9 @@ def read_tables(name: str, given: Mapping[str, Any], result: Any, _tables: Table
     given = _without_lists(given)
     if _filled(given.get("B_offsets")) or _filled(given.get("vbe_row_output_offsets")):
         raise RecnmpError(f"the model calls {name} with a batch of its own for every feature: not supported")
-    _check_types(name, given)
-    sources = list(_sources(given))
+    if not result.is_floating_point():
+        raise RecnmpError(f"the model calls {name} for pooled vectors of {result.dtype}: not supported")
+    sources = list(_sources(given, _layouts(name, given)))
     offsets, indices = integers(given["offsets"]), integers(given["indices"])
     weights: Tensor | None = given.get("indice_weights")
     weight = weights.detach().float().cpu().numpy() if weights is not None and weights.numel() else None
@@ -64,9 +67,29 @@ def read_tables(name: str, given: Mapping[str, Any], result: Any, _tables: Table
         bags = int(ends[-1] - ends[0]) if none else batch
         bag = np.arange(bags) if none else np.repeat(np.arange(batch), np.diff(ends))
         output = result[span, : source.dim] if none else result[:, columns[feature] : columns[feature + 1]]
-        mine = None if weight is None else weight[span]
-        calls.append(EmbeddingCall(name, source, indices[span], bag, bags, mine, pooling, output))
+        call = EmbeddingCall(
+            name, source, indices[span], bag, bags, None if weight is None else weight[span], pooling, output
+        )
+        calls.append(_without_pruned(call))
     return calls
+
+
+def _without_pruned(call: EmbeddingCall) -> EmbeddingCall:
+    """Drop lookups of index -1, which read nothing."""
+    keep = call.entry >= 0
+    if keep.all():
+        return call
+    if POOLINGS[call.pooling] != "sum":
+        raise RecnmpError(
+            f"the model calls {call.operator} for other than sums over pruned entries: not supported"
+        )
+    weight = call.weight_of_lookup
+    return replace(
+        call,
+        entry=call.entry[keep],
+        bag=call.bag[keep],
+        weight_of_lookup=None if weight is None else weight[keep],
+    )
 
 
 def _without_lists(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,15 +112,20 @@ def _filled(tensor: Tensor | None) -> bool:
     return tensor is not None and tensor.numel() > 0
 
 
-def _check_types(name: str, given: Mapping[str, Any]) -> None:
-    types = given.get("weights_tys")
-    for kind in [] if types is None else integers(types):
-        if kind:
+def _layouts(name: str, given: Mapping[str, Any]) -> list[Layout] | None:
+    """Return the layout of each feature's table; None where the weight is a tensor of numbers."""
+    if given.get("weights_tys") is None:
+        return None
+    kinds = integers(given["weights_tys"]).tolist()
+    for kind in kinds:
+        if kind not in layouts.FBGEMM:
             named = _TYPES[kind] if kind < len(_TYPES) else f"type {kind}"
-            raise RecnmpError(f"the model calls {name}: {unsupported(f'{named} in the layout of FBGEMM')}")
+            known = ", ".join(_TYPES[k] for k in sorted(layouts.FBGEMM))
+            raise RecnmpError(f"the model calls {name} on a table of {named}: capture knows {known}")
+    return [layouts.FBGEMM[kind] for kind in kinds]
 
 
-def _sources(given: Mapping[str, Any]) -> Iterator[TableSource]:
+def _sources(given: Mapping[str, Any], of_bytes: list[Layout] | None) -> Iterator[TableSource]:
     """Yield the table of each feature."""
     starts = integers(given["weights_offsets"])
     widths = given.get("D_offsets")
@@ -105,22 +133,19 @@ def _sources(given: Mapping[str, Any]) -> Iterator[TableSource]:
     places = given.get("weights_placements")
     places = np.zeros(len(starts), np.int64) if places is None else integers(places)
     chosen = [_weight(given, int(place)) for place in places]
-    for feature, (flat, start, dim) in enumerate(zip(chosen, starts, dims, strict=True)):
-        unit = flat.element_size()
-        floats = flat.detach().view(torch.float32) if unit == 1 else flat.detach()
-        if floats.dtype != torch.float32:
-            raise unsupported(floats.dtype)
-        row = -(-int(dim) * _FP32_BYTES // unit)  # elements of the flat weight
-        row += -row % int(given.get("row_alignment") or 1) if unit == 1 else 0
+    for feature, (flat, start, dim) in enumerate(zip(chosen, starts.tolist(), dims.tolist(), strict=True)):
+        layout = of_bytes[feature] if of_bytes else OF_TENSORS.get(flat.dtype)
+        if layout is None:
+            raise RecnmpError(f"table-batched embeddings of {flat.dtype}: capture does not know them")
+        width = layout.entry_bytes(dim) if of_bytes else dim
+        stride = width + (-width % int(given.get("row_alignment") or 1) if of_bytes else 0)
         mine = [int(s) for s, other in zip(starts, chosen, strict=True) if other is flat]
         end = min((s for s in mine if s > start), default=flat.numel())
-        entries = _entries(given.get("hash_size_cumsum"), feature) or (end - int(start)) // row
-        first, stride = int(start) * unit // _FP32_BYTES, row * unit // _FP32_BYTES
-        offset = int(floats.storage_offset()) + first
-        rows = floats.as_strided((entries, int(dim)), (stride, 1), offset)
-        yield TableSource(
-            TablePlace(flat.untyped_storage().data_ptr(), offset, stride, int(dim)), "fp32", rows
-        )
+        entries = _entries(given.get("hash_size_cumsum"), feature) or (end - start) // stride
+        first = int(flat.storage_offset()) + start
+        rows = flat.detach().as_strided((entries, width), (stride, 1), first)
+        place = TablePlace(flat.untyped_storage().data_ptr(), first, stride, dim)
+        yield TableSource(place, layout, rows, dim)
 
 
 def _entries(cumsum: Tensor | None, feature: int) -> int | None:

@@ -51,7 +51,10 @@ class Proof:
                 f"capture check failed: {what} returned shape {tuple(call.output.shape)}, "
                 f"its record pools {(call.bags, call.source.dim)}"
             )
-        rounding = max(_EPSILON, float(torch.finfo(call.output.dtype).eps))
+        returned = torch.finfo(call.output.dtype)
+        rounding = max(_EPSILON, float(returned.eps))
+        smallest = float(returned.smallest_normal) * rounding  # steps near zero
+        tiny, largest = max(_TINY, smallest), float(returned.max) * (1 - rounding)
         lengths = np.bincount(call.bag, minlength=call.bags)
         for bags, lookups in _groups(lengths):
             theirs: NDArray[np.float64] = _of(call.output, bags).to(torch.float64).cpu().numpy()
@@ -59,10 +62,11 @@ class Proof:
                 pooled = _pooled(call, lookups)
                 difference = np.abs(theirs - pooled)
                 # most are within a few roundings of the bag's largest element: their terms need not be known
-                close = difference.max(axis=1) <= np.abs(pooled).max(axis=1) * rounding * 4 + _TINY
+                close = difference.max(axis=1) <= np.abs(pooled).max(axis=1) * rounding * 4 + tiny
                 unsure = np.flatnonzero(~close)
-                allowed = _allowed(call, lookups[unsure]) + np.abs(pooled[unsure]) * rounding
-                known = np.isfinite(allowed) & np.isfinite(pooled[unsure]) & (allowed < _LARGEST * _EPSILON)
+                allowed = _allowed(call, lookups[unsure]) + np.abs(pooled[unsure]) * rounding + tiny
+                known = np.isfinite(allowed) & (np.abs(pooled[unsure]) < largest)
+                known &= allowed < _LARGEST * _EPSILON
                 wrong = known & ~(difference[unsure] <= allowed)
             if wrong.any():
                 row, element = np.argwhere(wrong)[0]

@@ -4,15 +4,22 @@ from recnmp.errors import RecnmpError
 from recnmp.trace import fused, operators, quantized
 from recnmp.trace.operators import Reader
 
-# their names say embedding, but they look nothing up: gradients, norms, losses and changes of format
+# their names say embedding, but they look nothing up: gradients, norms, losses, changes of format and order
 _NO_LOOKUP = {
     "aten::embedding_renorm",
     "aten::embedding_renorm_",
     "aten::_no_grad_embedding_renorm_",
     "aten::hinge_embedding_loss",
     "aten::cosine_embedding_loss",
+    "fbgemm::embedding_bag_rowwise_prune",
+    "fbgemm::merge_pooled_embeddings",
+    "fbgemm::permute_multi_embedding",
+    "fbgemm::permute_multi_embedding_function",
+    "fbgemm::permute_sequence_embeddings",
+    "fbgemm::reorder_batched_sequence_embeddings",
+    "fbgemm::transpose_embedding_input",
 }
-_NO_LOOKUP_PARTS = ("_backward", "_prepack", "_unpack")
+_NO_LOOKUP_PARTS = ("_backward", "_grad_", "_prepack", "_unpack")
 
 
 def reader_of(name: str, arguments: set[str]) -> Reader | None:

@@ -16,6 +16,7 @@ from recnmp.trace.skeleton import write_skeleton
 from recnmp.trace.storage import save_trace
 from recnmp.trace.targets import Target, find_target
 from recnmp.trace.trace import Trace
+from recnmp.units import TableDtype
 
 Progress = Callable[[str], None]
 
@@ -101,6 +102,7 @@ def run_captured(
     batch_size: int | None = None,
     seed: int = 1,
     check: bool = True,
+    table_dtype: TableDtype | None = None,
     measure_overhead: bool = False,
     progress: Progress | None = None,
 ) -> Captured:
@@ -117,6 +119,7 @@ def run_captured(
         seed: of the zoo's inputs; for scripts and factories, of the random generators of Python, NumPy and
             PyTorch before the start.
         check: replay every call by NumPy and compare it with the model's own result.
+        table_dtype: as what to record tables of types that a trace does not have; an error when None.
         measure_overhead: run the target twice more, without capture, and say in the trace how long both took.
         progress: called with a line of text when a batch begins.
 
@@ -129,7 +132,11 @@ def run_captured(
     what = find_target(target, batches=batches, batch_size=batch_size, seed=seed, arguments=arguments)
     if measure_overhead and what.ends_early:
         raise ConfigError(f"{target}: the overhead of a script is that of its whole run; leave out --batches")
-    captured, layers = _run(what, target, seed, check, measure_overhead, progress)
+    uncaptured = None
+    if measure_overhead:
+        _timed(what, seed, None)
+        _, uncaptured = _timed(what, seed, None)
+    captured, layers = _run(what, target, seed, uncaptured, progress, check=check, table_dtype=table_dtype)
     if out is not None:
         save_trace(captured.trace, out)
     if model_out is not None:
@@ -138,7 +145,7 @@ def run_captured(
 
 
 def _run(
-    what: Target, target: str, seed: int, check: bool, measure_overhead: bool, progress: Progress | None
+    what: Target, target: str, seed: int, uncaptured: float | None, progress: Progress | None, **how: Any
 ) -> tuple[Captured, list[tuple[int, int]]]:
     from recnmp.trace.capture import Capture  # PyTorch
 
@@ -146,18 +153,16 @@ def _run(
         if progress is not None:
             progress(f"{target}: batch {number + 1}" + (f" of {what.batches}" if what.batches else ""))
 
-    uncaptured = None
-    if measure_overhead:
-        _timed(what, seed, None)
-        _, uncaptured = _timed(what, seed, None)
-    capture = Capture(what.batches, on_batch, check=check)
+    capture = Capture(what.batches, on_batch, **how)
     start, seconds = _timed(what, seed, capture)
     overhead = Overhead(start, capture.own_seconds, seconds, uncaptured)
     about: dict[str, Any] = {}
     proof = capture.proof
     if proof is not None and what.uses_global_seed:  # a zoo trace is the same bytes wherever it is made
         about["replayed_calls"] = proof.calls
-    if measure_overhead:
+    if capture.recorded_as:
+        about["recorded_as"] = capture.recorded_as
+    if uncaptured is not None:
         about["overhead"] = overhead.to_dict()
     trace = capture.trace({**what.meta, **({"capture": about} if about else {})})
     checked = None

@@ -10,10 +10,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from recnmp.errors import RecnmpError
-from recnmp.trace.trace import SCALE_AND_BIAS_BYTES
-from recnmp.units import TableDtype
+from recnmp.trace import layouts
+from recnmp.trace.layouts import Layout
 
 _MOST_TABLES = 1 << 16
+
+OF_TENSORS = {
+    torch.float32: layouts.FP32,
+    torch.float16: layouts.FP16,
+    torch.bfloat16: layouts.BF16,
+    torch.float64: layouts.FP64,
+}
+"""How tensors of numbers hold entries."""
+
+_OWN = {4: "float16", 8: "float32"}
 
 
 @dataclass(frozen=True)
@@ -39,15 +49,17 @@ class TableSource:
 
     Attributes:
         place: its identity.
-        dtype: how its entries are stored.
-        rows: the whole table, shape (entries, dim) of FP32, or (entries, dim + 8) of bytes: codes, scale, bias.
+        layout: how its entries are stored.
+        rows: the whole table, shape (entries, dim) of floating-point numbers, or of bytes, an entry each.
             It keeps the storage alive, so that its address stays its own.
+        dim: elements of an entry.
         packed: whether PyTorch keeps it in a packed object, whose storage no parameter names.
     """
 
     place: TablePlace
-    dtype: TableDtype
+    layout: Layout
     rows: Tensor
+    dim: int
     packed: bool = False
 
     @property
@@ -55,41 +67,27 @@ class TableSource:
         """Entries of the table."""
         return len(self.rows)
 
-    @property
-    def dim(self) -> int:
-        """Elements of an entry."""
-        return self.rows.shape[1] - (SCALE_AND_BIAS_BYTES if self.dtype == "int8_rowwise" else 0)
-
     def values(self, entry: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return the elements of the given entries as they are now, shape (n, dim)."""
-        if self.dtype == "fp32":
-            return self._read(entry)
-        codes, bias = self._codes(entry)
-        return codes + bias
+        elements, bias = self._read(entry)
+        return elements if bias is None else elements + bias
 
     def magnitudes(self, entry: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return what rounding of a sum of these entries is relative to, shape (n, dim).
 
-        For 8-bit entries that is code * scale and bias apart: the two may cancel.
+        For codes that is code * scale and bias apart: the two may cancel.
         """
-        if self.dtype == "fp32":
-            magnitudes: NDArray[np.float32] = np.abs(self._read(entry))
-            return magnitudes
-        codes, bias = self._codes(entry)
-        return np.abs(codes) + np.abs(bias)
+        elements, bias = self._read(entry)
+        magnitudes: NDArray[np.float32] = np.abs(elements)
+        return magnitudes if bias is None else magnitudes + np.abs(bias)
 
-    def _codes(self, entry: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        rows = self._read(entry)
-        scale, bias = np.ascontiguousarray(rows[:, self.dim :]).view("<f4").T
-        return rows[:, : self.dim] * scale[:, None], bias[:, None]
-
-    def _read(self, entry: NDArray[np.int64]) -> NDArray[Any]:
-        rows: NDArray[Any]
-        if self.rows.device.type == "cpu":
-            rows = np.take(self.rows.numpy(), entry, axis=0)
+    def _read(self, entry: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        if self.rows.device.type == "cpu" and self.rows.dtype in (torch.float32, torch.uint8):
+            rows: NDArray[Any] = np.take(self.rows.numpy(), entry, axis=0)
         else:
-            rows = self.rows.index_select(0, torch.from_numpy(entry).to(self.rows.device)).cpu().numpy()
-        return rows
+            read = self.rows.index_select(0, torch.from_numpy(entry).to(self.rows.device)).cpu()
+            rows = (read if read.dtype == torch.uint8 else read.float()).numpy()
+        return self.layout.decode(rows, self.dim) if rows.dtype == np.uint8 else (rows, None)
 
 
 class Tables:
@@ -127,42 +125,52 @@ class Tables:
     def expect(self, tensors: Iterable[Tensor]) -> None:
         """Take indexing of these tensors, where they have two dimensions or more, for lookups from now on."""
         for tensor in tensors:
-            if tensor.layout == torch.strided and tensor.dim() >= 2 and tensor.is_floating_point():
-                self._indexable.setdefault(tensor.untyped_storage().data_ptr(), tensor)
+            address = address_of(tensor) if tensor.dim() >= 2 and tensor.is_floating_point() else None
+            if address is not None:
+                self._indexable.setdefault(address, tensor)
 
     def may_be_indexed(self, weight: Tensor) -> bool:
         """Tell whether ``weight`` is a parameter, a registered tensor or a known table, or a view of one."""
-        return isinstance(weight, nn.Parameter) or weight.untyped_storage().data_ptr() in self._indexable
+        return isinstance(weight, nn.Parameter) or address_of(weight) in self._indexable
 
     def packed(self, packed: Any, pruned: bool) -> TableSource:
-        """Return the 8-bit table in one of PyTorch's packed objects; it is unpacked once."""
+        """Return the table in one of PyTorch's packed objects; it is unpacked once."""
         if pruned:
             raise RecnmpError("a pruned embedding table: a trace has no mapping of its compressed indices")
         key = hash(packed)  # such objects have no ==
         if key not in self._packed:
             weight = torch.ops.quantized.embedding_bag_unpack(packed)
-            if weight.dtype != torch.quint8:
-                raise unsupported(weight.dtype)
+            layout = layouts.ROWS_OF_8_BITS if weight.dtype == torch.quint8 else layouts.ROWS_OF_4_BITS
             scale = weight.q_per_channel_scales().float()
             bias = -(weight.q_per_channel_zero_points().float() * scale)
-            parts = [
-                weight.int_repr(),
-                *(x.reshape(-1, 1).contiguous().view(torch.uint8) for x in (scale, bias)),
-            ]
-            rows = torch.cat(parts, dim=1)
+            own = torch.stack([scale, bias], dim=1).to(getattr(torch, _OWN[layout.scale_bytes]))
+            rows = torch.cat([weight.int_repr().reshape(len(own), -1), own.view(torch.uint8)], dim=1)
             place = TablePlace(key, 0, rows.shape[1], rows.shape[1])
-            self._packed[key] = packed, TableSource(place, "int8_rowwise", rows, packed=True)
+            self._packed[key] = packed, TableSource(place, layout, rows, weight.shape[1], packed=True)
         return self._packed[key][1]
 
 
-def table_of(weight: Tensor, dtype: TableDtype = "fp32") -> tuple[TableSource, int]:
+def address_of(tensor: Tensor) -> int | None:
+    """Return the address of a tensor's storage; None where it has none: sparse ones, wrappers around others."""
+    if tensor.layout != torch.strided:
+        return None
+    try:
+        return tensor.untyped_storage().data_ptr()
+    except (RuntimeError, NotImplementedError):
+        return None
+
+
+def table_of(weight: Tensor, layout: Layout | None = None) -> tuple[TableSource, int]:
     """Return the table that ``weight``, the whole of it or a slice, shows, and the entry at which it starts.
 
-    Raises RecnmpError for elements of another type than ``dtype`` has and for entries that are not contiguous.
+    ``layout`` is that of rows of bytes. Raises RecnmpError for a type that holds no entries and for entries that
+    are not contiguous.
     """
-    expected = torch.float32 if dtype == "fp32" else torch.uint8
-    if weight.dtype != expected:
-        raise unsupported(weight.dtype)
+    layout = layout or OF_TENSORS.get(weight.dtype)
+    address = address_of(weight)
+    if layout is None or address is None:
+        kind = weight.dtype if layout is None else f"{type(weight).__name__}, which has no storage of its own"
+        raise RecnmpError(f"an embedding table of {kind}: capture does not know how it holds entries")
     entries, width = weight.shape
     stride = weight.stride(0) if entries > 1 else max(width, 1)
     if not has_whole_entries(weight):
@@ -174,8 +182,9 @@ def table_of(weight: Tensor, dtype: TableDtype = "fp32") -> tuple[TableSource, i
     elements = weight.untyped_storage().nbytes() // weight.element_size()
     whole = (elements - phase - width) // stride + 1
     rows = weight.detach().as_strided((whole, width), (stride, 1), phase)
-    place = TablePlace(weight.untyped_storage().data_ptr(), phase, stride, width)
-    return TableSource(place, dtype, rows), first
+    place = TablePlace(address, phase, stride, width)
+    dim = layout.dim(width) if weight.dtype == torch.uint8 else width
+    return TableSource(place, layout, rows, dim), first
 
 
 def has_whole_entries(weight: Tensor) -> bool:
@@ -183,11 +192,3 @@ def has_whole_entries(weight: Tensor) -> bool:
     entries, width = weight.shape
     stride = weight.stride(0) if entries > 1 else max(width, 1)
     return stride >= width and (width <= 1 or weight.stride(1) == 1)
-
-
-def unsupported(dtype: object) -> RecnmpError:
-    """Return the error for a table whose elements a trace has no type for."""
-    return RecnmpError(
-        f"an embedding table of {dtype}: capture supports torch.float32 and 8-bit entries with an FP32 scale and "
-        "bias each (int8_rowwise)"
-    )

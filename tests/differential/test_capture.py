@@ -323,7 +323,8 @@ def test_unknown_embedding_operators_are_an_error():
     [
         (torch.zeros(4, 8).t(), "not contiguous"),
         (torch.zeros(1, 8).expand(8, 8), "not contiguous"),
-        (torch.zeros(8, 4, dtype=torch.float64), "torch.float64: capture supports torch.float32"),
+        (torch.zeros(8, 4, dtype=torch.float64), "FP64: a trace has no such type; --table-dtype"),
+        (torch.zeros(8, 4, dtype=torch.float16), "FP16: a trace has no such type; --table-dtype"),
     ],
 )
 def test_tables_that_a_trace_cannot_describe_are_an_error(weight, message):

@@ -1,5 +1,6 @@
 """Ways to look embeddings up beyond PyTorch's own modules; each capture is replay-checked while it runs."""
 
+import dataclasses
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
 from recnmp.errors import RecnmpError  # noqa: E402
+from recnmp.trace import layouts  # noqa: E402
 from recnmp.trace.capture import Capture  # noqa: E402
 from recnmp.trace.trace import POOLINGS  # noqa: E402
 
@@ -119,20 +121,63 @@ def test_rows_of_bytes_of_a_slice_count_from_the_whole_table(mode):
     assert _checked(capture).entry.tolist() == (INDICES % 10 + 10).tolist()
 
 
+def _look_up_bits(form):
+    if form == "bag":
+        return _quantised("bag", torch.quint4x2)(INDICES, OFFSETS)
+    if form == "embedding":
+        return _quantised("embedding", torch.quint4x2)(INDICES)
+    rows = getattr(torch.ops.quantized, f"embedding_bag_{form}_prepack")(_weight())
+    weights = torch.linspace(-2, 2, 8)
+    operator = getattr(torch.ops.quantized, f"embedding_bag_{form}_rowwise_offsets")
+    return operator(rows, INDICES, OFFSETS, per_sample_weights=weights)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("bits", ["module", "4bit", "2bit"])
-def test_tables_of_fewer_bits_are_an_error(bits):
-    def run():
-        if bits == "module":
-            _quantised("bag", torch.quint4x2)(INDICES, OFFSETS)
-        else:
-            rows = getattr(torch.ops.quantized, f"embedding_bag_{bits}_prepack")(_weight())
-            getattr(torch.ops.quantized, f"embedding_bag_{bits}_rowwise_offsets")(rows, INDICES, OFFSETS)
+@pytest.mark.parametrize("form", ["bag", "embedding", "4bit", "2bit"])
+def test_tables_of_fewer_bits_are_recorded_as_a_type_that_a_trace_has(mode, form):
+    with mode(), Capture(table_dtype="int8_rowwise") as capture:
+        _look_up_bits(form)
+    trace = _checked(capture)
+    assert trace.entry.tolist() == INDICES.tolist()
+    assert [(t.entries, t.dim, t.dtype) for t in trace.tables] == [(ENTRIES, DIM, "int8_rowwise")]
+    bits = 2 if form == "2bit" else 4
+    assert capture.recorded_as == {f"{bits}-bit codes with FP16 scale and bias": "int8_rowwise"}
+    assert "the bytes of an entry are not" in capture.notes[0]
 
-    message = r"embedding_bag_[42]bit.*table of [42] bits an element: capture supports"
-    with pytest.raises(RecnmpError, match=message), Capture():
-        run()
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("form", ["bag", "4bit"])
+def test_without_being_told_as_which_they_are_an_error(form):
+    with (
+        pytest.raises(RecnmpError, match=r"4-bit codes .*no such type; --table-dtype.*fp32 or int8"),
+        Capture(),
+    ):
+        _look_up_bits(form)
+
+
+def test_a_table_of_fewer_bits_that_computes_something_else_is_found(monkeypatch):
+    wrong = dataclasses.replace(layouts.ROWS_OF_4_BITS, in_front=True)
+    monkeypatch.setattr(layouts, "ROWS_OF_4_BITS", wrong)
+    with pytest.raises(RecnmpError, match="capture check failed"), Capture(table_dtype="fp32"):
+        _quantised("bag", torch.quint4x2)(INDICES, OFFSETS)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("pooling", ["sum", "mean", "none"])
+def test_tables_of_other_floating_point_numbers(mode, dtype, pooling):
+    weight = _weight().to(dtype)
+    with mode(), Capture(table_dtype="fp32") as capture:
+        if pooling == "none":
+            F.embedding(INDICES, weight)
+        else:
+            F.embedding_bag(INDICES, weight, OFFSETS, mode=pooling)
+    trace = _checked(capture)
+    assert (trace.entry.tolist(), trace.tables[0].dtype) == (INDICES.tolist(), "fp32")
+    assert capture.recorded_as.keys() == {
+        {torch.float16: "FP16", torch.bfloat16: "BF16", torch.float64: "FP64"}[dtype]
+    }
 
 
 def test_pruned_tables_are_an_error():

@@ -10,9 +10,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="capture runs PyTorch models")
 
 from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402, N812
 
 from recnmp.errors import RecnmpError  # noqa: E402
 from recnmp.trace.capture import Capture  # noqa: E402
+from recnmp.trace.readers import reader_of  # noqa: E402
 from recnmp.trace.trace import POOLINGS  # noqa: E402
 
 SHAPES = [(10, 8), (7, 4)]  # entries and dim of two tables
@@ -75,7 +77,7 @@ class _StandIn:
                 return torch.zeros(1)
             out = self._nobag(given) if "D" in given else self._pooled(given)
             out.reshape(-1)[0] += self.off
-            return out.half() if given.get("output_dtype") == 1 else out
+            return out.to([torch.float32, torch.float16, torch.uint8][given.get("output_dtype") or 0])
 
         return answer
 
@@ -91,7 +93,8 @@ class _StandIn:
         for feature, table in enumerate(FEATURES):
             for b in range(batch):
                 span = slice(*offsets[feature * batch + b :][:2])
-                rows = self.tables[table][given["indices"][span].long()] * weights[span, None]
+                indices = given["indices"][span].long()
+                rows = self.tables[table][indices] * weights[span, None] * (indices >= 0)[:, None]
                 pooled = rows.sum(dim=0)
                 outs.append(pooled / max(len(rows), 1) if given["pooling_mode"] == 1 else pooled)
         columns = [torch.stack(outs[f * batch : (f + 1) * batch]) for f in range(len(FEATURES))]
@@ -197,23 +200,101 @@ def test_gradients_are_no_lookups_and_unknown_operators_an_error(fbgemm):
         capture.trace()
 
 
-@pytest.mark.parametrize(("kind", "named"), [(1, "FP16"), (2, "INT8"), (3, "INT4")])
-def test_tables_of_other_types_are_an_error(fbgemm, kind, named):
+def _entry_bytes(row, kind):
+    """Return an entry as FBGEMM's inference tables hold it, and what it says."""
+    if kind in (1, 5):
+        typed = row.to(torch.float16 if kind == 1 else torch.bfloat16)
+        return typed.view(torch.uint8), typed.float()
+    bits = {2: 8, 3: 4, 4: 2}[kind]
+    bias, top = row.min().half(), 2**bits - 1
+    scale = ((row.max() - bias) / top).half()
+    codes = ((row - bias) / scale).round().clamp(0, top).to(torch.uint8)
+    per = 8 // bits
+    octets = sum(codes[place::per].int() << (bits * place) for place in range(per)).to(torch.uint8)
+    said = codes.float() * scale.float() + bias.float()
+    return torch.cat([torch.stack([scale, bias]).view(torch.uint8), octets]), said
+
+
+def _call_nbit(stand_in, kinds, indices=INDICES, alignment=16, **options):
+    """Look up in tables of FBGEMM's types ``kinds``; the stand-in then computes with what their bytes say."""
+    flat, starts, said = [], [], []
+    for table, kind in zip(stand_in.tables, kinds, strict=True):
+        rows = [_entry_bytes(row, kind) for row in table]
+        said.append(torch.stack([row for _, row in rows]))
+        starts.append(sum(len(part) for part in flat))
+        flat += [F.pad(octets, (0, -len(octets) % alignment)) for octets, _ in rows]
+        flat.append(torch.zeros(-sum(len(part) for part in flat) % 128, dtype=torch.uint8))
+    stand_in.tables = said
+    operator = torch.ops.fbgemm.int_nbit_split_embedding_codegen_lookup_function
+    types, none = torch.tensor([kinds[t] for t in FEATURES]).byte(), torch.zeros(0, dtype=torch.uint8)
+    arguments = (torch.cat(flat), none, torch.zeros(3).int(), torch.tensor([starts[t] for t in FEATURES]))
+    sizes = (0, 8, 8, 8, 0)
+    given = {
+        "pooling_mode": 0,
+        "indice_weights": None,
+        "output_dtype": 0,
+        "row_alignment": alignment,
+        **options,
+    }
+    return operator(*arguments, types, D_OFFSETS, 20, *sizes, indices.int(), OFFSETS.int(), **given)
+
+
+@pytest.mark.parametrize("alignment", [1, 16])
+@pytest.mark.parametrize("kinds", [(1, 5), (2, 3), (3, 2), (4, 1)])
+def test_inference_tables_of_other_types(fbgemm, kinds, alignment):
+    with Capture(table_dtype="int8_rowwise") as capture:
+        _call_nbit(fbgemm, kinds, alignment=alignment)
+    trace = capture.trace()
+    assert trace.entry.tolist() == INDICES.tolist()
+    assert [(t.dim, t.dtype) for t in trace.tables] == [(8, "int8_rowwise"), (4, "int8_rowwise")]
+    assert len(capture.recorded_as) == 2
+    fbgemm.off = 0.5
+    with pytest.raises(RecnmpError, match="capture check failed"), Capture(table_dtype="int8_rowwise"):
+        _call_nbit(fbgemm, kinds, alignment=alignment)
+
+
+def test_weights_of_half_precision(fbgemm):
+    fbgemm.tables = [table.half().float() for table in fbgemm.tables]
+    with Capture(table_dtype="fp32") as capture:
+        _call(fbgemm, "split_embedding_codegen_forward_cpu", flat=fbgemm.flat.half())
+    assert capture.trace().entry.tolist() == INDICES.tolist()
+    assert capture.recorded_as == {"FP16": "fp32"}
+
+
+def test_pruned_entries_are_not_read(fbgemm):
+    pruned = torch.tensor([1, -1, 3, 4, -1, 6, 0])
+    with Capture(table_dtype="int8_rowwise") as capture:
+        _call_nbit(fbgemm, (2, 3), pruned)
+    trace = capture.trace()
+    assert (trace.entry.tolist(), trace.bag.tolist(), trace.bags) == ([1, 3, 4, 6, 0], [0, 1, 2, 5, 5], 6)
+    message = "other than sums over pruned entries"
+    with pytest.raises(RecnmpError, match=message), Capture(table_dtype="fp32"):
+        _call_nbit(fbgemm, (2, 3), pruned, pooling_mode=1)
+
+
+def test_what_is_not_known_of_inference_tables_is_refused_by_name(fbgemm):
     operator = torch.ops.fbgemm.int_nbit_split_embedding_codegen_lookup_function
     flat, none = torch.zeros(800, dtype=torch.uint8), torch.zeros(0, dtype=torch.uint8)
-    types, starts = torch.full((3,), kind, dtype=torch.uint8), torch.tensor([0, 400, 0])
-    arguments = (flat, none, torch.full((3,), 3), starts, types, D_OFFSETS, 20, 0, 0, 8, 0, 0)
-    with pytest.raises(RecnmpError, match=f"table of {named} in the layout of FBGEMM"), Capture():
-        operator(*arguments, INDICES, OFFSETS, 0, None)
+    for kind, named in ((6, "FP8"), (7, "MX4"), (9, "type 9")):
+        types, starts = torch.full((3,), kind, dtype=torch.uint8), torch.tensor([0, 400, 0])
+        arguments = (flat, none, torch.full((3,), 3), starts, types, D_OFFSETS, 20, 0, 0, 8, 0, 0)
+        with pytest.raises(RecnmpError, match=f"on a table of {named}: capture knows FP32, FP16"), Capture():
+            operator(*arguments, INDICES, OFFSETS, 0, None)
+    message = r"lookup_function for pooled vectors of torch.uint8: not supported"
+    with pytest.raises(RecnmpError, match=message), Capture():
+        _call_nbit(fbgemm, (2, 3), output_dtype=2)
 
 
-def test_half_precision_tables_and_uneven_batches_are_errors(fbgemm):
-    with pytest.raises(RecnmpError, match=r"table of torch.float16: capture supports"), Capture():
-        _call(fbgemm, "split_embedding_codegen_forward_cpu", flat=fbgemm.flat.half())
+def test_batches_that_differ_between_features_are_an_error(fbgemm):
     operator = torch.ops.fbgemm.dense_embedding_codegen_lookup_function
     arguments = (fbgemm.flat, STARTS, D_OFFSETS, 20, 8, CUMSUM, 5, INDICES, OFFSETS, 0, None, None)
     with pytest.raises(RecnmpError, match="a batch of its own for every feature"), Capture():
         operator(*arguments, 0, torch.tensor([0, 2, 4, 6]))
+
+
+def test_operators_that_move_pooled_vectors_look_nothing_up():
+    names = ("permute_multi_embedding", "merge_pooled_embeddings", "recat_embedding_grad_output_mixed_D")
+    assert [reader_of(f"fbgemm::{name}", {"pooled_embs"}) for name in names] == [None] * 3
 
 
 class _Collection(nn.Module):

@@ -291,6 +291,7 @@ def test_capture_hands_its_options_on_and_says_what_it_wrote(
     ]
     options = {"out": Path("rm1.parquet"), "batches": 4, "batch_size": 2, "seed": 7, "progress": None}
     options |= {"arguments": (), "model_out": None, "measure_overhead": False, "check": True}
+    options |= {"table_dtype": None}
     assert asked == [("zoo:rm1", options)]
     for target, name in {"models/net.py --lr=a/b": "net", "package.models:build": "build"}.items():
         run("trace", "capture", target)
