@@ -17,7 +17,7 @@ import numba
 import numpy as np
 
 import recnmp
-from recnmp.library.device import available_cores, cpu_model
+from recnmp.library.machine import available_cores, cpu_model
 
 Work = Callable[[], Callable[[], object]]
 """Prepares a run outside the clock and returns what is timed."""

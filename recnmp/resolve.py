@@ -59,7 +59,8 @@ def resolve(config: Config) -> Parts:
             _named(config, ("cache", place, "kind"), cache.kind, plugin_names("cache"))
     device = None
     if config.mlp.kind == "profile":
-        _named(config, ("mlp", "device"), config.mlp.device, library_names("devices"))
+        if not names_file(config.mlp.device):
+            _named(config, ("mlp", "device"), config.mlp.device, library_names("devices"))
         device = load_device(config.mlp.device)
     spec = load_standard(config.memory.standard)
     try:
@@ -71,6 +72,7 @@ def resolve(config: Config) -> Parts:
     except ConfigError as error:
         raise config.error(("memory", "refresh"), str(error)) from None
     system = _system(config, spec)
+    _interference(config)
     model = load_model(config.model)
     try:
         if config.mlp.kind != "none":
@@ -129,6 +131,17 @@ def _refused(config: Config, architecture: ModuleType) -> None:
             raise config.error(
                 (section, option), f"nmp.kind {config.nmp.kind} does not model {section}.{option}"
             )
+
+
+def _interference(config: Config) -> None:
+    """Raise ConfigError for interference without a profile that may have it, or without anything beside."""
+    if config.end_to_end.interference == "off":
+        return
+    loc = ("end_to_end", "interference")
+    if config.mlp.kind != "profile":
+        raise config.error(loc, f"profile needs mlp.kind: profile, got {config.mlp.kind}")
+    if config.arrival.threads == 1:
+        raise config.error(loc, "profile is for models that run beside each other; arrival.threads is 1")
 
 
 def _system(config: Config, spec: DramSpec) -> System:

@@ -30,7 +30,7 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     tell("reading the trace")
     trace, profiled = _read_trace(config)
     placed = place(trace, config.memory, parts.spec, config.placement, profiled)
-    with dense_timer(config.mlp, config.model, parts.model, parts.device, trace.batch_size) as time_dense:
+    with dense_timer(config, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
         host = run_shared(lambda on: parts.host.run(trace, placed, on, parts.host_options), system)
         near = None

@@ -49,6 +49,8 @@ def config_to_dict(config: Config) -> dict[str, Any]:
     data["trace"]["file"] = _from_here(config.trace.file)
     if names_file(config.model):
         data["model"] = _from_here(Path(config.model))
+    if config.mlp.kind == "profile" and names_file(config.mlp.device):
+        data["mlp"]["device"] = _from_here(Path(config.mlp.device))
     return data
 
 
@@ -75,7 +77,7 @@ def trace_names() -> list[str]:
 def _checked(document: Document) -> Config:
     config = document.validate(Config, other_keys=["extends"])
     file = document.place(("trace", "file")).folder / config.trace.file
-    config = _with_model_file(_with_mapping(config, document), document)
+    config = _with_device_file(_with_model_file(_with_mapping(config, document), document), document)
     config = _with_trace_file(config, file.parent.resolve() / file.name)
     config._document = document
     return config
@@ -93,10 +95,21 @@ def _with_mapping(config: Config, document: Document) -> Config:
 def _with_model_file(config: Config, document: Document) -> Config:
     if not names_file(config.model):
         return config
-    file = document.place(("model",)).folder / config.model
+    return config.model_copy(update={"model": _found(document, ("model",), config.model)})
+
+
+def _with_device_file(config: Config, document: Document) -> Config:
+    if config.mlp.kind != "profile" or not names_file(config.mlp.device):
+        return config
+    device = _found(document, ("mlp", "device"), config.mlp.device)
+    return config.model_copy(update={"mlp": config.mlp.model_copy(update={"device": device})})
+
+
+def _found(document: Document, loc: tuple[str, ...], name: str) -> str:
+    file = document.place(loc).folder / name
     if not file.is_file():
-        raise document.error(("model",), f"{file}: no such file{similar_file(file)}")
-    return config.model_copy(update={"model": str(file.parent.resolve() / file.name)})
+        raise document.error(loc, f"{file}: no such file{similar_file(file)}")
+    return str(file.parent.resolve() / file.name)
 
 
 def _with_trace_file(config: Config, file: Path) -> Config:

@@ -256,7 +256,10 @@ class ProfileMlpConfig(Section):
     """Take the dense part's time from a stored device profile."""
 
     kind: Literal["profile"] = "profile"
-    device: str = Field(description="device profile, a file of library/devices")
+    device: str = Field(
+        description="device profile: a file of library/devices, or your own YAML file, relative to the "
+        "configuration that names it"
+    )
 
 
 class NoMlpConfig(Section):
@@ -271,6 +274,11 @@ class EndToEndConfig(Section):
     overlap: Literal["bottom_mlp", "none"] = Field(
         "bottom_mlp",
         description="what the host computes while near memory gathers; the host baseline overlaps nothing",
+    )
+    interference: Literal["off", "profile"] = Field(
+        "off",
+        description="profile: a host whose co-located models gather (arrival.threads) computes its dense part more "
+        "slowly, by what the device profile measured; off: as fast as alone",
     )
 
 

@@ -1,17 +1,18 @@
-"""Stored times of machines, read from ``library/devices/*.yaml``, and a description of the one at hand."""
+"""Stored times of machines, read from ``library/devices/*.yaml``."""
 
-import os
-import platform
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Document
-from recnmp.library.model import Interaction, RecModel
+from recnmp.config.mapping import names_file
+from recnmp.library.machine import Machine
+from recnmp.library.model import DENSE_PARTS, RecModel
+from recnmp.units import TableDtype
 
 MAX_SPREAD = 0.15
 """Largest interquartile range of a part, as a share of its median, that still counts as stable."""
@@ -20,10 +21,15 @@ MIN_CPU_SHARE = 0.95
 """Smallest CPU time over wall time and threads that counts as stable: below it something else had the cores,
 or the parts are too small for that many threads."""
 
-PARTS = ("bottom_mlp", "interaction", "top_mlp")
-"""The dense parts of a model, in the order they run."""
+TRANSFERS = ("h2d_features", "h2d_pooled")
+"""What a GPU needs sent from the host's memory: dense features before the bottom MLP, pooled vectors after SLS."""
 
+PARTS = ("h2d_features", "bottom_mlp", "h2d_pooled", *(p for p in DENSE_PARTS if p != "bottom_mlp"))
+"""All parts outside SLS that a model may have on some device, in the order they run."""
+
+ArithmeticDtype = Literal["fp32", "bf16", "int8"]
 Size = Annotated[int, Field(ge=1)]
+Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="day of measurement, UTC")]
 
 
 class _Facts(BaseModel):
@@ -31,59 +37,75 @@ class _Facts(BaseModel):
 
 
 class PartTiming(_Facts):
-    """The time one part of a model takes for one batch."""
+    """The time one part of a model takes for one batch; of a gather, the time of one lookup."""
 
     median_ns: float = Field(gt=0)
     iqr_ns: float = Field(ge=0, description="interquartile range of the samples")
     min_ns: float = Field(gt=0)
     repeats: Size = Field(description="timed samples behind these figures")
 
+    @property
+    def spread(self) -> float:
+        """Interquartile range over median."""
+        return self.iqr_ns / self.median_ns
 
-def instability(parts: Mapping[str, PartTiming], cpu_share: float) -> str:
+
+Parts = dict[str, PartTiming]
+
+
+def instability(parts: Mapping[str, PartTiming], cpu_share: float | None) -> str:
     """Say why a measurement is not to be trusted to the last digit; empty when it is stable.
 
-    ``cpu_share`` is the process's CPU time over wall time and threads while it was timed.
+    ``cpu_share`` is the process's CPU time over wall time and threads while it was timed, None where another
+    device did the work.
     """
-    reasons = [
-        f"{name} spread {part.iqr_ns / part.median_ns:.0%}"
-        for name, part in parts.items()
-        if part.iqr_ns > MAX_SPREAD * part.median_ns
-    ]
-    if cpu_share < MIN_CPU_SHARE:
+    reasons = [f"{name} spread {part.spread:.0%}" for name, part in parts.items() if part.spread > MAX_SPREAD]
+    if cpu_share is not None and cpu_share < MIN_CPU_SHARE:
         reasons.append(f"threads on a CPU only {cpu_share:.0%} of the time")
     return ", ".join(reasons)
 
 
+def in_order(parts: Mapping[str, PartTiming]) -> Parts:
+    """Return ``parts`` in the order they run; raises ValueError for a name that is no part."""
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise ValueError(f"unknown part {unknown[0]!r}; allowed: {', '.join(PARTS)}")
+    return {name: parts[name] for name in PARTS if name in parts}
+
+
+def _agree(parts: Mapping[str, PartTiming], cpu_share: float | None, stable: bool) -> None:
+    """Raise ValueError for a flag that the figures contradict."""
+    why = instability(parts, cpu_share)
+    if stable == bool(why):
+        raise ValueError(f"stable is {stable}, but the figures say: {why or 'within the limits'}")
+
+
+CpuShare = Annotated[float, Field(ge=0, description="CPU time over wall time and threads while measuring")]
+Stable = Annotated[bool, Field(description="spread and CPU share within the limits of this module")]
+
+
 class BatchTimes(_Facts):
-    """The dense parts of one model at one batch size."""
+    """The dense parts of one model at one batch size, launches included."""
 
     batch_size: Size
-    bottom_mlp: PartTiming
-    interaction: PartTiming
-    top_mlp: PartTiming
-    cpu_share: float = Field(ge=0, description="CPU time over wall time and threads, while measuring")
-    stable: bool = Field(description="spread and CPU share within the limits of this module")
-
-    @property
-    def parts(self) -> dict[str, PartTiming]:
-        """The parts by name, in the order they run."""
-        return {name: getattr(self, name) for name in PARTS}
+    parts: Parts = Field(min_length=1, description="by name, in the order they run")
+    kernel_only: Parts | None = Field(None, description="the same on a GPU by graph replay: no launches")
+    cpu_share: CpuShare | None = Field(None, description="absent on a GPU")
+    stable: Stable
 
     @model_validator(mode="after")
-    def _flag_agrees(self) -> Self:
-        why = instability(self.parts, self.cpu_share)
-        if self.stable == bool(why):
-            raise ValueError(f"stable is {self.stable}, but the figures say: {why or 'within the limits'}")
+    def _consistent(self) -> Self:
+        _agree(self.parts, self.cpu_share, self.stable)
+        for parts in (self.parts, self.kernel_only or {}):
+            if list(in_order(parts)) != list(parts):
+                raise ValueError(f"parts must be listed in the order {', '.join(in_order(parts))}")
         return self
 
 
 class ModelTimes(_Facts):
     """What was measured for one model: its layers, then its times by batch size, smallest first."""
 
-    bottom_mlp: tuple[Size, ...]
-    interaction: Interaction
-    top_input: Size
-    top_mlp: tuple[Size, ...]
+    layers: dict[str, Any] = Field(description="`RecModel.layers` of the model that was measured")
     batches: tuple[BatchTimes, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -94,60 +116,116 @@ class ModelTimes(_Facts):
 
     def fits(self, model: RecModel) -> bool:
         """Whether these times were taken for a model with the layers of ``model``."""
-        return all(getattr(self, key) == getattr(model, key) for key in ("top_input", "interaction", *_MLPS))
+        return self.layers == model.layers
 
 
-_MLPS = ("bottom_mlp", "top_mlp")
+class GatherTimes(_Facts):
+    """The host's gather-reduce by one number of threads: time of a lookup, rate of the bytes it reads."""
+
+    dtype: TableDtype
+    threads: Size
+    per_lookup: PartTiming
+    gb_per_s: float = Field(gt=0, description="bytes of the entries read over time, 10^9 bytes a second")
+    table_bytes: Size = Field(description="allocated for the tables")
+    passes: Size = Field(description="times the trace was gone through, other entries each time")
+    cpu_share: CpuShare
+    stable: Stable
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        _agree({"lookup": self.per_lookup}, self.cpu_share, self.stable)
+        return self
 
 
-class Machine(_Facts):
-    """The computer that was measured, without anything that names its owner."""
+class GatherProfile(_Facts):
+    """The host's gather-reduce on the indices of one trace."""
 
-    cpu_model: str
-    cores: Size = Field(description="cores the process may run on")
-    system: str
+    date: Day
+    backend: str
+    trace_digest: str
+    lookups: Size
+    bags: Size
+    logical_bytes: Size = Field(description="of all tables, as the model has them, in FP32")
+    placement: str = Field(description="how the model's tables were put into what was allocated")
+    points: tuple[GatherTimes, ...] = Field(min_length=1)
 
-    def __str__(self) -> str:
-        return f"{self.cpu_model}, {self.cores} core{'s' * (self.cores > 1)}, {self.system}"
+
+class BesideTimes(_Facts):
+    """Dense parts and a gather, each alone and both at once."""
+
+    batch_size: Size
+    gather_threads: Size = Field(description="threads that gather beside the dense part")
+    alone: Parts
+    beside: Parts = Field(description="the same parts with the gather beside them")
+    gather_alone: PartTiming = Field(description="a lookup of the gather")
+    gather_beside: PartTiming
+
+    @model_validator(mode="after")
+    def _same_parts(self) -> Self:
+        if list(self.alone) != list(self.beside) or list(in_order(self.alone)) != list(self.alone):
+            raise ValueError("alone and beside must list the same parts, in the order they run")
+        return self
+
+    @property
+    def dense_slowdown(self) -> dict[str, float]:
+        """Time beside the gather over time alone, by part; noise below 1 counts as 1."""
+        return {
+            name: max(1.0, part.median_ns / self.alone[name].median_ns) for name, part in self.beside.items()
+        }
+
+    @property
+    def sls_slowdown(self) -> float:
+        """Time of a lookup beside the dense part over that alone; noise below 1 counts as 1."""
+        return max(1.0, self.gather_beside.median_ns / self.gather_alone.median_ns)
+
+
+class Interference(_Facts):
+    """How much a model's dense part and a gather slow each other down on this machine."""
+
+    date: Day
+    layers: dict[str, Any]
+    gather: str = Field(description="what gathered: indices, table type, bytes of tables")
+    points: tuple[BesideTimes, ...] = Field(min_length=1)
 
 
 class DeviceProfile(_Facts):
-    """Measured times of the dense part on one machine, to be replayed without that machine."""
+    """Measured times on one machine, to be replayed without that machine."""
 
     name: str
     source: str = Field(description="how the figures were obtained")
     note: str = Field("", description="what a reader must know about this machine")
-    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="day of measurement, UTC")
+    date: Day
     machine: Machine
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: ArithmeticDtype = Field("fp32", description="of weights and activations; int8: weights of MLPs")
+    compiled: bool = Field(False, description="by torch.compile")
+    clocks: dict[str, str] = Field(default_factory=dict, description="read, not set, before and after")
     backend: str = Field(description="library that did the matrix products, with its version")
     threads: Size
     versions: dict[str, str]
-    models: dict[str, ModelTimes] = Field(min_length=1, description="by file name in library/models")
+    models: dict[str, ModelTimes] = Field(
+        default_factory=dict, description="dense parts, by file name in library/models"
+    )
+    sls: dict[str, GatherProfile] = Field(default_factory=dict, description="the host's own gather-reduce")
+    interference: dict[str, Interference] = Field(
+        default_factory=dict, description="dense parts beside a gather, by file name in library/models"
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Self:
+        if not (self.models or self.sls or self.interference):
+            raise ValueError("must have models, sls or interference")
+        return self
 
 
 def load_device(name: str) -> DeviceProfile:
-    """Read ``library/devices/<name>.yaml``; raises ConfigError with file and line for what is wrong in it."""
-    return Document.read(PACKAGE / "library" / "devices" / f"{name}.yaml").validate(DeviceProfile)
+    """Read ``library/devices/<name>.yaml``, or the YAML file ``name``, as ``mlp.device`` of a configuration does.
+
+    Raises ConfigError with file and line for what is wrong in it.
+    """
+    return read_profile(Path(name) if names_file(name) else PACKAGE / "library" / "devices" / f"{name}.yaml")
 
 
-def available_cores() -> int:
-    """Return the cores this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Return the processor's own name where the system tells it, else the architecture."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, "") or platform.processor() or platform.machine()
-
-
-def this_machine() -> Machine:
-    """Describe the computer this runs on."""
-    return Machine(
-        cpu_model=cpu_model(), cores=available_cores(), system=f"{platform.system()} {platform.machine()}"
-    )
+def read_profile(file: Path) -> DeviceProfile:
+    """Read a device profile from ``file``; raises ConfigError with file and line for what is wrong in it."""
+    return Document.read(file).validate(DeviceProfile)

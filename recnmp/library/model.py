@@ -1,7 +1,7 @@
 """Recommendation models: tables and layer sizes, read from ``library/models/*.yaml``."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -15,6 +15,9 @@ Interaction = Literal["cat", "dot", "dcn", "ncf", "attention", "recurrent"]
 
 _NEEDS: dict[str, Interaction] = {"cross": "dcn", "attention_mlp": "attention", "hidden": "recurrent"}
 """Fields that belong to one interaction, which needs them."""
+
+DENSE_PARTS = ("bottom_mlp", "attention", "recurrent", "interaction", "cross", "top_mlp", "heads")
+"""Operators outside SLS that a model may have, in the order they run."""
 
 _OTHER_VECTORS = 3
 """Vectors that are no behaviour of the user: user profile (the first table), advertisement and context."""
@@ -126,15 +129,32 @@ class RecModel(BaseModel):
         return bottom + sum(g.count * g.dim for g in self.tables)
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The model's operators outside SLS, in the order they run; none of a model that is tables alone."""
+        there = {
+            "bottom_mlp": len(self.bottom_mlp) > 1,
+            "attention": self.interaction == "attention",
+            "recurrent": self.interaction == "recurrent",
+            "interaction": bool(self.top_mlp),
+            "cross": self.interaction == "dcn",
+            "top_mlp": bool(self.top_mlp),
+            "heads": bool(self.head_mlp),
+        }
+        return tuple(part for part in DENSE_PARTS if there[part])
+
+    @property
+    def layers(self) -> dict[str, Any]:
+        """All that the dense part's time depends on, as plain data: layers, and vectors that enter by size."""
+        shape = self.model_dump(mode="json", exclude={"name", "source", "tables"}, exclude_defaults=True)
+        vectors: dict[int, int] = {}
+        for group in self.tables:
+            vectors[group.dim] = vectors.get(group.dim, 0) + group.count
+        return shape | {"vectors": [{"count": n, "dim": dim} for dim, n in vectors.items()]}
+
+    @property
     def untimed_because(self) -> str:
         """Why the dense part cannot be timed; empty where it can."""
-        if not self.top_mlp:
-            return "its dense layers are not known"
-        if self.interaction not in ("cat", "dot"):
-            return f"there is no arithmetic for interaction {self.interaction}, only for cat and dot"
-        if self.head_mlp or not self.bottom_mlp:
-            return f"there is no arithmetic {'for head_mlp' if self.head_mlp else 'without bottom_mlp'}"
-        return ""
+        return "" if self.top_mlp else "its dense layers are not known"
 
 
 def load_model(name: str) -> RecModel:

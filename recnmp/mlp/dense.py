@@ -1,8 +1,8 @@
-"""The dense part of a model as plain arrays: its weights, its inputs and its arithmetic in NumPy."""
+"""The dense part of a model as plain arrays: the weights of its layers and one batch of inputs to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,37 +20,42 @@ class Layer(NamedTuple):
     bias: Floats
 
 
+class Recurrent(NamedTuple):
+    """A plain recurrent layer: state = tanh(from_input(x) + from_state(state))."""
+
+    from_input: Layer
+    from_state: Layer
+
+
+class Behaviours(NamedTuple):
+    """What runs over a user's behaviours in order: layer, fully connected one with softmax, layer again."""
+
+    interest: Recurrent
+    attention: Layer
+    evolution: Recurrent
+
+
 @dataclass(frozen=True)
 class Dense:
-    """Weights of a model's MLPs and one batch of inputs to them.
+    """Weights of a model's operators and one batch of inputs to them; empty where the model has no such part.
 
-    ``features`` : dense features, shape (B, bottom_mlp[0]). ``pooled`` : T pooled embedding vectors, each
-    of shape (B, dim of its table).
+    ``features`` : dense features, shape (B, F). ``pooled`` : T pooled embedding vectors, each of shape
+    (B, dim of its table). ``cross`` : pairs of layers, down to the rank (its bias is not used) and up again.
     """
 
     model: RecModel
-    bottom: tuple[Layer, ...]
-    top: tuple[Layer, ...]
     features: Floats
     pooled: tuple[Floats, ...]
-
-
-@dataclass(frozen=True)
-class DenseFunctions:
-    """The three parts as one library computes them, on that library's own arrays (made by ``native``)."""
-
-    backend: str
-    native: Callable[[Floats], Any]
-    bottom_mlp: Callable[[Any], Any]
-    interaction: Callable[[Any, Sequence[Any]], Any]
-    top_mlp: Callable[[Any], Any]
+    bottom: tuple[Layer, ...]
+    top: tuple[Layer, ...]
+    heads: tuple[tuple[Layer, ...], ...] = ()
+    units: tuple[tuple[Layer, ...], ...] = ()
+    sequence: Behaviours | None = None
+    cross: tuple[tuple[Layer, Layer], ...] = ()
 
 
 def check_timeable(model: RecModel) -> None:
-    """Raise ConfigError for a dense part that this module has no arithmetic for, or none that is defined.
-
-    It has MLPs and the interactions ``cat`` and ``dot``, the latter of vectors of equal length only.
-    """
+    """Raise ConfigError for a dense part that is not known or cannot be."""
     if model.untimed_because:
         raise ConfigError(f"model {model.name}: its dense part cannot be timed: {model.untimed_because}")
     dims = {group.dim for group in model.tables}
@@ -69,66 +74,66 @@ def make_dense(model: RecModel, batch_size: int, seed: int = 0) -> Dense:
     """
     check_timeable(model)
     dims = [group.dim for group in model.each_table]
-    rng = np.random.default_rng(seed)
+    draw = _Draw(seed)
+    bottom, top = draw.layers(*model.bottom_mlp), draw.layers(model.top_input, *model.top_mlp)
+    features = draw.values(batch_size, model.dense_features)
+    pooled = tuple(draw.values(batch_size, dim) for dim in dims)
+    return Dense(
+        model=model,
+        features=features,
+        pooled=pooled,
+        bottom=bottom,
+        top=top,
+        heads=tuple(draw.layers(*widths) for widths in _heads(model)),
+        units=tuple(draw.layers(*widths) for widths in _units(model)),
+        sequence=draw.sequence(dims[0], model.hidden) if model.hidden is not None else None,
+        cross=tuple(_pair(draw, *widths) for widths in _cross(model)),
+    )
 
-    def draw(*shape: int, scale: float = 1.0) -> Floats:
-        return rng.uniform(-scale, scale, shape).astype(np.float32)
 
-    def layers(*widths: int) -> tuple[Layer, ...]:
+def _heads(model: RecModel) -> Iterator[tuple[int, ...]]:
+    joined = model.tables[0].dim if model.interaction == "ncf" else 0
+    for _ in range(model.heads if model.head_mlp else 0):
+        yield (joined + model.top_mlp[-1], *model.head_mlp)
+
+
+def _units(model: RecModel) -> Iterator[tuple[int, ...]]:
+    dim = model.tables[0].dim
+    for _ in range(model.n_tables - 3 if model.attention_mlp is not None else 0):
+        yield (3 * dim, *(model.attention_mlp or ()), dim)
+
+
+def _cross(model: RecModel) -> Iterator[tuple[int, int, int]]:
+    for _ in range(model.cross.layers if model.cross else 0):
+        assert model.cross is not None
+        yield model.top_input, model.cross.rank, model.top_input
+
+
+def _pair(draw: "_Draw", *widths: int) -> tuple[Layer, Layer]:
+    down, up = draw.layers(*widths)
+    return down, up
+
+
+class _Draw:
+    """Weights and inputs from one stream of random numbers."""
+
+    def __init__(self, seed: int) -> None:
+        self._rng = np.random.default_rng(seed)
+
+    def values(self, *shape: int, scale: float = 1.0) -> Floats:
+        return self._rng.uniform(-scale, scale, shape).astype(np.float32)
+
+    def layers(self, *widths: int) -> tuple[Layer, ...]:
         scales = [n_in**-0.5 for n_in in widths]
         return tuple(
-            Layer(draw(n_out, n_in, scale=scale), draw(n_out, scale=scale))
+            Layer(self.values(n_out, n_in, scale=scale), self.values(n_out, scale=scale))
             for n_in, n_out, scale in zip(widths, widths[1:], scales, strict=False)
         )
 
-    return Dense(
-        model=model,
-        bottom=layers(*model.bottom_mlp),
-        top=layers(model.top_input, *model.top_mlp),
-        features=draw(batch_size, model.bottom_mlp[0]),
-        pooled=tuple(draw(batch_size, dim) for dim in dims),
-    )
+    def sequence(self, dim: int, hidden: int) -> Behaviours:
+        def recurrent(n_in: int) -> Recurrent:
+            (from_input,), (from_state,) = self.layers(n_in, hidden), self.layers(hidden, hidden)
+            return Recurrent(from_input, from_state)
 
-
-def numpy_functions(dense: Dense) -> DenseFunctions:
-    """Return the three parts in NumPy: matrix products by its BLAS, the rest element-wise in place."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return DenseFunctions(
-        backend=f"numpy {np.__version__} ({blas['name']} {blas['version']})",
-        native=lambda array: array,
-        bottom_mlp=lambda x: _mlp(x, dense.bottom, sigmoid_last=False),
-        interaction=_dot if dense.model.interaction == "dot" else _cat,
-        top_mlp=lambda x: _mlp(x, dense.top, sigmoid_last=True),
-    )
-
-
-def _mlp(x: Floats, layers: Sequence[Layer], sigmoid_last: bool) -> Floats:
-    for number, layer in enumerate(layers, start=1):
-        x = x @ layer.weight.T
-        x += layer.bias
-        if sigmoid_last and number == len(layers):
-            np.negative(x, out=x)
-            np.exp(x, out=x)
-            x += 1
-            np.reciprocal(x, out=x)
-        else:
-            np.maximum(x, 0, out=x)
-    return x
-
-
-def _cat(bottom: Floats, pooled: Sequence[Floats]) -> Floats:
-    return np.concatenate((bottom, *pooled), axis=1)
-
-
-def _dot(bottom: Floats, pooled: Sequence[Floats]) -> Floats:
-    vectors = np.stack((bottom, *pooled), axis=1)  # (B, T + 1, dim)
-    products = vectors @ vectors.transpose(0, 2, 1)
-    later, earlier = np.tril_indices(vectors.shape[1], -1)
-    return np.concatenate((bottom, products[:, later, earlier]), axis=1)
-
-
-def forward(functions: DenseFunctions, dense: Dense) -> Any:
-    """Run the three parts one after the other; returns the model's predictions, shape (B, top_mlp[-1])."""
-    pooled = [functions.native(vector) for vector in dense.pooled]
-    bottom = functions.bottom_mlp(functions.native(dense.features))
-    return functions.top_mlp(functions.interaction(bottom, pooled))
+        interest, (attention,) = recurrent(dim), self.layers(hidden, hidden)
+        return Behaviours(interest, attention, recurrent(hidden))

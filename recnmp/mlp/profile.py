@@ -1,26 +1,32 @@
-"""Stored times in place of a measurement: reading a device profile, and making one on this machine."""
+"""Stored times in place of a measurement: what a device profile says of a model at a batch size."""
 
 import datetime
-import importlib.metadata
 import math
-import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Protocol, TypeVar
 
-import yaml
-
-import recnmp
 from recnmp._registry import did_you_mean
+from recnmp.config.mapping import names_file
 from recnmp.errors import ConfigError
-from recnmp.library.device import PARTS, BatchTimes, DeviceProfile, ModelTimes, PartTiming, this_machine
+from recnmp.library.device import BatchTimes, BesideTimes, DeviceProfile, PartTiming
 from recnmp.library.model import load_model
-from recnmp.mlp.measured import timing_from_samples
-from recnmp.mlp.process import Point, sample_in_fresh_process
 from recnmp.mlp.timing import MlpTiming
 
-BATCHES = (1, 4, 16, 64, 256, 1024)
-"""Batch sizes a profile is measured at."""
+
+class _AtBatch(Protocol):
+    @property
+    def batch_size(self) -> int: ...
+
+
+_Times = TypeVar("_Times", bound=_AtBatch)
+_Found = TypeVar("_Found")
+
+
+def stored_name(model: str) -> str:
+    """Return the name under which a profile has a model of the library, or the YAML file ``model``."""
+    return Path(model).stem if names_file(model) else model
 
 
 def time_from_profile(profile: DeviceProfile, model_name: str, batch_size: int) -> MlpTiming:
@@ -31,116 +37,106 @@ def time_from_profile(profile: DeviceProfile, model_name: str, batch_size: int) 
     Raises ConfigError for a model that the profile lacks, whose layers have changed since it was measured,
     and for a batch outside the measured ones: nothing is extrapolated.
     """
-    where = f"device profile {profile.name!r}"
-    if model_name not in profile.models:
-        known = sorted(profile.models)
-        raise ConfigError(
-            f"{where} has no model {model_name!r}; it has {', '.join(known)}{did_you_mean(model_name, known)}"
-        )
-    times = profile.models[model_name]
-    model = load_model(model_name)
+    where, model = f"device profile {profile.name!r}", load_model(model_name)
+    times = find(profile.models, model_name, where)
     if not times.fits(model):
         raise ConfigError(f"{where} was measured for other layers than model {model_name!r} has now")
-    low, high = _neighbours(times.batches, batch_size, f"{where}, model {model_name!r}")
-    share = 0.0
-    if high.batch_size > low.batch_size:
-        share = math.log2(batch_size / low.batch_size) / math.log2(high.batch_size / low.batch_size)
-    parts = {name: _between(low.parts[name], high.parts[name], share) for name in PARTS}
+    low, high, share = around(times.batches, batch_size, f"{where}, model {model_name!r}")
+    kernels = (
+        _between_all(low.kernel_only, high.kernel_only, share)
+        if low.kernel_only and high.kernel_only
+        else None
+    )
+    shares = [times.cpu_share for times in (low, high) if times.cpu_share is not None]
     return MlpTiming(
         model=model.name,
         batch_size=batch_size,
-        bottom_mlp=parts["bottom_mlp"],
-        interaction=parts["interaction"],
-        top_mlp=parts["top_mlp"],
+        parts=_between_all(low.parts, high.parts, share),
+        kernel_only=kernels,
         method="profile",
         backend=profile.backend,
         threads=profile.threads,
         machine=profile.machine,
-        cpu_share=min(low.cpu_share, high.cpu_share),
+        cpu_share=min(shares, default=None),
+        device_kind=profile.device,
+        dtype=profile.dtype,
+        compiled=profile.compiled,
         device=profile.name,
         measured_on=profile.date,
+        age_days=age_days(profile.date),
         note=_note(profile, low, high),
     )
 
 
-def measure_profile(
-    name: str,
-    models: Sequence[str],
-    batches: Sequence[int] = BATCHES,
-    *,
-    backend: str = "auto",
-    threads: int = 1,
-    repeats: int = 30,
-    processes: int = 5,
-    note: str = "",
-    progress: Callable[[str], None] | None = None,
-) -> DeviceProfile:
-    """Time ``models`` (file names in ``library/models``) at ``batches`` on this CPU, as a device profile.
+def slowdown_from_profile(
+    profile: DeviceProfile, model_name: str, batch_size: int, others: int
+) -> tuple[dict[str, float], BesideTimes]:
+    """Return how much longer each dense part takes while ``others`` other models gather, and what says so.
 
-    Every point is sampled in each of ``processes`` fresh processes, one process after the other over all
-    points, and the samples are pooled: the spread then holds what differs between processes and over minutes,
-    not only between neighbouring calls. Raises as `recnmp.mlp.measured.measure_mlp`.
+    Measured figures of as many gathering threads are used, of the next fewer where there are none: a floor,
+    not an extrapolation. Between batch sizes the logarithm of the factor runs straight. Raises ConfigError for
+    a model or batch that was not measured, and for other layers.
     """
-    points = [Point(load_model(model), batch) for model in models for batch in sorted(set(batches))]
-    runs = []
-    for number in range(1, processes + 1):
-        if progress is not None:
-            progress(f"process {number} of {processes}: {len(points)} points")
-        runs.append(sample_in_fresh_process(points, backend=backend, threads=threads, repeats=repeats))
-    timings = [
-        timing_from_samples(point, of_point, threads)
-        for point, of_point in zip(points, zip(*runs, strict=True), strict=True)
-    ]
-    by_model = {
-        model: timings[i * len(set(batches)) :][: len(set(batches))] for i, model in enumerate(models)
+    where = f"interference in device profile {profile.name!r}"
+    found = find(profile.interference, model_name, where)
+    if found.layers != load_model(model_name).layers:
+        raise ConfigError(f"{where} was measured for other layers than model {model_name!r} has now")
+    counts = [point.gather_threads for point in found.points if point.gather_threads <= others]
+    if not counts:
+        raise ConfigError(f"{where} has no figures for {others} gathering thread(s) beside {model_name!r}")
+    points = [point for point in found.points if point.gather_threads == max(counts)]
+    low, high, share = around(points, batch_size, f"{where}, model {model_name!r}")
+    factors = {
+        name: _power(factor, high.dense_slowdown[name], share) for name, factor in low.dense_slowdown.items()
     }
-    return DeviceProfile(
-        name=name,
-        source=f"measured by recnmp {recnmp.__version__}: {repeats} samples per part in each of {processes} "
-        "fresh processes, pooled; weights stay in the CPU's caches between calls",
-        note=note,
-        date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        machine=this_machine(),
-        backend=timings[0].backend,
-        threads=threads,
-        versions=_versions(timings[0].backend),
-        models={model: _model_times(model, of_model) for model, of_model in by_model.items()},
-    )
+    return factors, low
 
 
-def write_profile(profile: DeviceProfile, path: Path) -> None:
-    """Write ``profile`` as YAML, one line per part, ready for ``library/devices``."""
-    text = yaml.safe_dump(
-        profile.model_dump(mode="json"),
-        sort_keys=False,
-        width=110,
-        default_flow_style=None,
-        allow_unicode=True,
-    )
-    path.write_text(text, encoding="utf-8")
+def find(stored: Mapping[str, _Found], model_name: str, where: str) -> _Found:
+    """Return what ``where`` has of a model; raises ConfigError, naming what it has, where it lacks it."""
+    key, known = stored_name(model_name), sorted(stored)
+    if key not in stored:
+        has = f"it has {', '.join(known)}" if known else "it has none"
+        raise ConfigError(f"{where} has no model {key!r}; {has}{did_you_mean(key, known)}")
+    return stored[key]
 
 
-def _neighbours(batches: Sequence[BatchTimes], batch_size: int, where: str) -> tuple[BatchTimes, BatchTimes]:
-    for entry in batches:
-        if entry.batch_size == batch_size:
-            return entry, entry
-    for low, high in pairwise(batches):
+def around(points: Sequence[_Times], batch_size: int, where: str) -> tuple[_Times, _Times, float]:
+    """Return the measured neighbours of ``batch_size`` and its place between them, from 0 to 1."""
+    for point in points:
+        if point.batch_size == batch_size:
+            return point, point, 0.0
+    for low, high in pairwise(points):
         if low.batch_size < batch_size < high.batch_size:
-            return low, high
-    sizes = ", ".join(str(entry.batch_size) for entry in batches)
+            share = math.log2(batch_size / low.batch_size) / math.log2(high.batch_size / low.batch_size)
+            return low, high, share
+    sizes = ", ".join(str(point.batch_size) for point in points)
     raise ConfigError(f"{where}: batch size {batch_size} lies outside what was measured: {sizes}")
 
 
-def _between(low: PartTiming, high: PartTiming, share: float) -> PartTiming:
-    def power(a: float, b: float) -> float:
-        return float(a * (b / a) ** share)
+def age_days(date: str, today: datetime.date | None = None) -> int:
+    """Return how many days ago ``date`` was, by the clock of this system (UTC)."""
+    return ((today or datetime.datetime.now(datetime.UTC).date()) - datetime.date.fromisoformat(date)).days
 
-    median = power(low.median_ns, high.median_ns)
-    relative_iqr = (1 - share) * low.iqr_ns / low.median_ns + share * high.iqr_ns / high.median_ns
+
+def _power(a: float, b: float, share: float) -> float:
+    return float(a * (b / a) ** share)
+
+
+def _between_all(
+    low: Mapping[str, PartTiming], high: Mapping[str, PartTiming], share: float
+) -> dict[str, PartTiming]:
+    if not share:
+        return dict(low)
+    return {name: _between(part, high[name], share) for name, part in low.items()}
+
+
+def _between(low: PartTiming, high: PartTiming, share: float) -> PartTiming:
+    median = _power(low.median_ns, high.median_ns, share)
     return PartTiming(
         median_ns=median,
-        iqr_ns=median * relative_iqr,
-        min_ns=power(low.min_ns, high.min_ns),
+        iqr_ns=median * ((1 - share) * low.spread + share * high.spread),
+        min_ns=_power(low.min_ns, high.min_ns, share),
         repeats=min(low.repeats, high.repeats),
     )
 
@@ -149,23 +145,3 @@ def _note(profile: DeviceProfile, low: BatchTimes, high: BatchTimes) -> str:
     between = "" if low is high else f", interpolated between batch {low.batch_size} and {high.batch_size}"
     stored = f"stored times of {profile.date}, not measured in this run{between}"
     return f"{stored}; {profile.note}" if profile.note else stored
-
-
-def _model_times(name: str, timings: Sequence[MlpTiming]) -> ModelTimes:
-    model = load_model(name)
-    return ModelTimes(
-        bottom_mlp=model.bottom_mlp,
-        interaction=model.interaction,
-        top_input=model.top_input,
-        top_mlp=model.top_mlp,
-        batches=tuple(
-            BatchTimes(batch_size=t.batch_size, **t.parts, cpu_share=t.cpu_share, stable=t.stable)
-            for t in timings
-        ),
-    )
-
-
-def _versions(backend: str) -> dict[str, str]:
-    used = ["numpy", "torch"] if backend.startswith("torch") else ["numpy"]
-    versions = {name: importlib.metadata.version(name) for name in used}
-    return {"recnmp": recnmp.__version__, "python": platform.python_version(), **versions}

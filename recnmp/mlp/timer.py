@@ -2,22 +2,20 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
-from recnmp.config.schema import MeasuredMlpConfig, NoMlpConfig, ProfileMlpConfig
+from recnmp.config import Config
 from recnmp.library.device import DeviceProfile
 from recnmp.library.model import RecModel
 from recnmp.mlp.measured import Measurement
-from recnmp.mlp.profile import time_from_profile
+from recnmp.mlp.process import How
+from recnmp.mlp.profile import slowdown_from_profile, stored_name, time_from_profile
 from recnmp.mlp.timing import MlpTiming
 
 
 @contextmanager
 def dense_timer(
-    config: MeasuredMlpConfig | ProfileMlpConfig | NoMlpConfig,
-    model_name: str,
-    model: RecModel,
-    device: DeviceProfile | None,
-    batch_size: int,
+    config: Config, model: RecModel, device: DeviceProfile | None, batch_size: int
 ) -> Iterator[Callable[[], MlpTiming | None]]:
     """Give a function that returns the dense part's time of one batch; call it when the machine is quiet.
 
@@ -26,15 +24,28 @@ def dense_timer(
     A measuring process loads its library meanwhile, beside whatever else runs. Raises ConfigError at once for
     a backend, thread count, model or batch size that cannot be timed.
     """
-    if isinstance(config, NoMlpConfig):
+    if config.mlp.kind == "none":
         yield lambda: None
-        return
-    if isinstance(config, ProfileMlpConfig):
+    elif config.mlp.kind == "profile":
         assert device is not None
-        stored = time_from_profile(device, model_name, batch_size)
+        stored = _stored(config, device, batch_size)
         yield lambda: stored
-        return
-    with Measurement(
-        model, batch_size, backend=config.backend, threads=config.threads, repeats=config.repeats
-    ) as measurement:
-        yield measurement.time
+    else:
+        how = How(config.mlp.backend, config.mlp.threads, config.mlp.repeats)
+        with Measurement(model, batch_size, how) as measurement:
+            yield measurement.time
+
+
+def _stored(config: Config, device: DeviceProfile, batch_size: int) -> MlpTiming:
+    stored = time_from_profile(device, config.model, batch_size)
+    if config.end_to_end.interference == "off":
+        return stored
+    factors, measured = slowdown_from_profile(device, config.model, batch_size, config.arrival.threads - 1)
+    found = device.interference[stored_name(config.model)]
+    return replace(
+        stored,
+        host_slowdown=factors,
+        interference=f"measured on {found.date} beside {measured.gather_threads} gathering "
+        f"thread{'s' * (measured.gather_threads != 1)} of {config.arrival.threads - 1} ({found.gather}); "
+        f"the gather itself took {measured.sls_slowdown:.2f} x as long, which is not applied",
+    )

@@ -102,11 +102,28 @@ def _energy_note(energy: Json) -> str:
 
 
 def _dense_note(mlp: Json) -> str:
-    threads = mlp.get("threads", 1)
-    how = "measured on this CPU" if mlp.get("method") == "measured" else f"profile {mlp.get('device')}"
+    threads, kind = mlp.get("threads", 1), mlp.get("device_kind", "cpu")
+    how = (
+        f"measured on this {kind.upper()}"
+        if mlp.get("method") == "measured"
+        else f"profile {mlp.get('device')}"
+    )
     spread = "stable" if mlp.get("stable") else f"unstable: {mlp.get('unstable_because')}"
-    text = f"{how}, {mlp.get('backend')}, {threads} thread{'s' * (threads != 1)}, {spread}"
-    return f"{text}; {mlp['note']}" if mlp.get("note") else text
+    named = [
+        how,
+        str(mlp.get("backend")),
+        "" if mlp.get("dtype", "fp32") == "fp32" else mlp["dtype"],
+        "compiled" if mlp.get("compiled") else "",
+        f"{threads} thread{'s' * (threads != 1)}",
+        spread,
+    ]
+    notes = [
+        ", ".join(filter(None, named)),
+        given(mlp, "age_days", "{} days old"),
+        mlp.get("note", ""),
+        f"on the host slower by co-located gathers: {mlp['interference']}" if mlp.get("interference") else "",
+    ]
+    return "; ".join(filter(None, notes))
 
 
 def _check_note(check: Json) -> str:

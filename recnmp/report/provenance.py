@@ -13,7 +13,7 @@ from typing import Any
 
 import recnmp
 from recnmp._registry import PACKAGE
-from recnmp.library.device import available_cores, cpu_model
+from recnmp.library.machine import available_cores, cpu_model
 from recnmp.report.result import plain
 
 _LIBRARIES = ("numpy", "numba", "llvmlite", "pyarrow", "pydantic", "torch")

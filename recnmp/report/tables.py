@@ -15,7 +15,19 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _ASCII = str.maketrans(
     {**dict.fromkeys("▏▎▍", "|"), **dict.fromkeys("▌▋▊▉█", "#"), "─": "-", "·": "-", "µ": "u"}
 )
-_PARTS = {"bottom_mlp": "bottom MLP", "sls": "SLS", "interaction": "interaction", "top_mlp": "top MLP"}
+_PARTS = {
+    "h2d_features": "features to the GPU",
+    "bottom_mlp": "bottom MLP",
+    "sls": "SLS",
+    "h2d_pooled": "vectors to the GPU",
+    "attention": "attention",
+    "recurrent": "recurrent layers",
+    "interaction": "interaction",
+    "cross": "cross network",
+    "top_mlp": "top MLP",
+    "heads": "heads",
+}
+"""Of a model's inference, in the order they run; those that it has are shown."""
 _SHARES = {
     "delivery": "instruction delivery",
     "return": "result return",
@@ -109,6 +121,8 @@ def _where_time_goes(document: Json) -> Iterator[str]:
     longest = max(whole["host_ns"], whole.get("nmp_ns") or 0.0)
     yield _row("where the time goes", "host", "NMP" if nmp else "")
     for key, label in _PARTS.items():
+        if not host.get(f"{key}_ns"):
+            continue
         line = _row(label, _ns(host[f"{key}_ns"]), indent=True) + "  " + _bar(host[f"{key}_ns"] / longest)
         if nmp:
             line = f"{line:<{_NMP - 10}}{_ns(nmp[f'{key}_ns']):>10}  {_bar(nmp[f'{key}_ns'] / longest)}"

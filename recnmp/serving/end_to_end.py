@@ -1,11 +1,12 @@
 """How the parts of one inference meet: end-to-end latency and throughput of host and near memory."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from recnmp.errors import RecnmpError
-from recnmp.mlp.timing import MlpTiming
+from recnmp.mlp.timing import BEFORE_SLS, PARTS, MlpTiming
 
 
 @dataclass(frozen=True)
@@ -14,8 +15,12 @@ class EndToEnd:
 
     ``sls_host_ns`` and ``sls_nmp_ns`` are the embedding gather-reduce of one batch on the host and near
     memory (None when only the host ran). The host does everything in turn: bottom MLP, SLS, interaction, top
-    MLP. Near memory, overlap ``bottom_mlp`` lets the host compute the bottom MLP while memory gathers, so the
-    longer of the two counts; ``none`` does them in turn. One batch is in flight at a time.
+    MLP and whatever else the model has. Near memory, overlap ``bottom_mlp`` lets the host compute the bottom
+    MLP (with a GPU, send it its features, too) while memory gathers, so the longer of the two counts; ``none``
+    does them in turn. One batch is in flight at a time.
+
+    ``mlp.host_slowdown`` is how much longer parts take on a host whose co-located models gather through its
+    caches. Near memory nothing gathers through them, so there it has no effect.
 
     Not modelled: pipelining of several batches, several cores each with its own batch, data copies between
     the parts, and memory traffic of the MLPs that would slow the gather.
@@ -35,14 +40,14 @@ class EndToEnd:
     @property
     def host_ns(self) -> float:
         """Latency of a batch on the host [ns]."""
-        return self.mlp.total_ns + self.sls_host_ns
+        return sum(self._dense_parts(self.mlp.host_slowdown).values()) + self.sls_host_ns
 
     @property
     def hidden_ns(self) -> float | None:
         """Time that near-memory SLS and bottom MLP run side by side [ns]."""
         if self.sls_nmp_ns is None:
             return None
-        return min(self.mlp.bottom_mlp.median_ns, self.sls_nmp_ns) if self.overlap == "bottom_mlp" else 0.0
+        return min(self.mlp.before_sls_ns, self.sls_nmp_ns) if self.overlap == "bottom_mlp" else 0.0
 
     @property
     def nmp_ns(self) -> float | None:
@@ -79,19 +84,18 @@ class EndToEnd:
             },
             "batch_size": self.mlp.batch_size,
             "batches_in_flight": 1,
+            "interference": self.mlp.interference or "off",
             "breakdown": {"host": self._host_parts(), "nmp": self._nmp_parts()},
         }
 
-    def _dense_parts(self) -> dict[str, float]:
-        return {f"{name}_ns": part.median_ns for name, part in self.mlp.parts.items()}
+    def _dense_parts(self, slowdown: Mapping[str, float]) -> dict[str, float]:
+        """Return what each part takes; bottom MLP, interaction and top MLP of a model without them take 0."""
+        known = dict.fromkeys(("bottom_mlp", "interaction", "top_mlp"), 0.0)
+        times = known | {name: part.median_ns for name, part in self.mlp.parts.items()}
+        return {f"{name}_ns": times[name] * slowdown.get(name, 1.0) for name in PARTS if name in times}
 
     def _host_parts(self) -> dict[str, Any]:
-        dense = self._dense_parts()
-        return {
-            "bottom_mlp_ns": dense["bottom_mlp_ns"],
-            "sls_ns": self.sls_host_ns,
-            "interaction_ns": dense["interaction_ns"],
-            "top_mlp_ns": dense["top_mlp_ns"],
+        return self._in_order(self._dense_parts(self.mlp.host_slowdown), self.sls_host_ns) | {
             "overlap": "none",
             "sls_share": self.sls_host_ns / self.host_ns,
         }
@@ -100,10 +104,14 @@ class EndToEnd:
         if self.sls_nmp_ns is None or self.hidden_ns is None or self.nmp_ns is None:
             return None
         exposed = self.sls_nmp_ns - self.hidden_ns
-        return self._host_parts() | {
-            "sls_ns": self.sls_nmp_ns,
+        return self._in_order(self._dense_parts({}), self.sls_nmp_ns) | {
             "overlap": self.overlap,
             "sls_share": exposed / self.nmp_ns,
             "hidden_ns": self.hidden_ns,
             "exposed_sls_ns": exposed,
         }
+
+    @staticmethod
+    def _in_order(dense: Mapping[str, float], sls_ns: float) -> dict[str, Any]:
+        before = {name: ns for name, ns in dense.items() if name.removesuffix("_ns") in BEFORE_SLS}
+        return before | {"sls_ns": sls_ns} | dict(dense)

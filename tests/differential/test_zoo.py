@@ -10,6 +10,10 @@ from torch.nn import functional as F  # noqa: E402, N812
 
 from recnmp._registry import library_names  # noqa: E402
 from recnmp.library.model import RecModel, TableGroup, load_model  # noqa: E402
+from recnmp.mlp.dense import make_dense  # noqa: E402
+from recnmp.mlp.in_numpy import NumpyArithmetic  # noqa: E402
+from recnmp.mlp.in_torch import TorchArithmetic  # noqa: E402
+from recnmp.mlp.operators import forward  # noqa: E402
 from recnmp.trace import zoo  # noqa: E402
 from recnmp.trace.capture import Capture, capture_target  # noqa: E402
 from recnmp.trace.storage import load_trace, save_trace  # noqa: E402
@@ -19,6 +23,7 @@ from recnmp.trace.zoo.virtual import VirtualModel, inputs  # noqa: E402
 
 # tables, entries of all tables, lookups and gathered bytes a sample, multiplications of linear layers a sample
 # (a layer that runs more than once counted once), as the released configurations have them
+RM1_BOTTOM, RM2_BOTTOM = 128 * 64 + 64 * 32, 256 * 128 + 128 * 64  # assumed of RecNMP's own models
 PUBLISHED = {
     "rm1": (8, 32_000_000, 640, 81_920, 100_416),
     "rm2": (32, 16_000_000, 3_840, 983_040, 319_552),
@@ -37,10 +42,10 @@ PUBLISHED = {
         109_568,
         170_496 + 3 * 2 * 3456 * 512 + 3456 * 1024 + 1024 * 1024 + 1024 * 512 + 512 * 256 + 256,
     ),
-    "recnmp_rm1_small": (8, 8_000_000, 640, 40_960, 0),
-    "recnmp_rm1_large": (12, 12_000_000, 960, 61_440, 0),
-    "recnmp_rm2_small": (24, 24_000_000, 1_920, 122_880, 0),
-    "recnmp_rm2_large": (64, 64_000_000, 5_120, 327_680, 0),
+    "recnmp_rm1_small": (8, 8_000_000, 640, 40_960, RM1_BOTTOM + (128 + 32) * 256 + 256 * 64 + 64),
+    "recnmp_rm1_large": (12, 12_000_000, 960, 61_440, RM1_BOTTOM + (192 + 32) * 256 + 256 * 64 + 64),
+    "recnmp_rm2_small": (24, 24_000_000, 1_920, 122_880, RM2_BOTTOM + (384 + 64) * 128 + 128 * 64 + 64),
+    "recnmp_rm2_large": (64, 64_000_000, 5_120, 327_680, RM2_BOTTOM + (1024 + 64) * 128 + 128 * 64 + 64),
 }
 
 
@@ -80,6 +85,39 @@ def test_a_zoo_model_has_the_published_counts(name):
 def test_every_shipped_model_is_one_whose_counts_are_known():
     own = {"axdimm60"}  # of a benchmark, not of a publication of the model
     assert set(library_names("models")) == set(PUBLISHED) | own
+
+
+def copied(dense, made: VirtualModel) -> None:
+    """Give the linear layers of a zoo model, in the order they were made, the weights in ``dense``."""
+    sequence = [] if dense.sequence is None else [dense.sequence.attention]
+    flat = [*dense.bottom, *(layer for pair in dense.cross for layer in pair)]
+    flat += [layer for unit in dense.units for layer in unit]
+    flat += [*sequence, *dense.top, *(layer for head in dense.heads for layer in head)]
+    linear = [module for module in made.modules() if isinstance(module, nn.Linear)]
+    for module, layer in zip(linear, flat, strict=True):
+        module.weight.copy_(torch.from_numpy(layer.weight))
+        if module.bias is not None:
+            module.bias.copy_(torch.from_numpy(layer.bias))
+    for name in ("interest", "evolution") if dense.sequence is not None else ():
+        for kind, layer in zip(("ih", "hh"), getattr(dense.sequence, name), strict=True):
+            getattr(getattr(made, name), f"weight_{kind}_l0").copy_(torch.from_numpy(layer.weight))
+            getattr(getattr(made, name), f"bias_{kind}_l0").copy_(torch.from_numpy(layer.bias))
+
+
+@pytest.mark.parametrize("name", library_names("models"))
+@torch.no_grad()
+def test_what_is_timed_computes_what_the_model_computes(name, monkeypatch):
+    model = shrunk(name)
+    dense = make_dense(model, 3)
+    made = zoo.build(model, seed=1)
+    copied(dense, made)
+    monkeypatch.setattr(made, "pooled", lambda *_: [torch.from_numpy(vector) for vector in dense.pooled])
+
+    theirs = made(torch.from_numpy(dense.features), [], [])
+
+    for arithmetic in (TorchArithmetic(), NumpyArithmetic()):
+        ours = torch.as_tensor(forward(dense, arithmetic))
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 OUTPUTS = {"ncf": 64, "mt_wnd": 128, "din": 2, "dien": 2}

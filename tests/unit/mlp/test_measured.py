@@ -7,20 +7,13 @@ import sys
 import pytest
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.device import available_cores
+from recnmp.library.machine import available_cores
 from recnmp.library.model import RecModel, TableGroup, load_model
 from recnmp.mlp import process
-from recnmp.mlp.dense import DenseFunctions, make_dense
-from recnmp.mlp.measured import (
-    WARM_UP,
-    Clocks,
-    measure_mlp,
-    time_call,
-    time_parts,
-    timing_from_samples,
-)
-from recnmp.mlp.process import Point, Samples, choose_backend
-from recnmp.mlp.timing import PARTS
+from recnmp.mlp.measured import measure_mlp, timing_from_samples
+from recnmp.mlp.operators import Operator
+from recnmp.mlp.process import How, Point, Samples, checked, choose_backend, sample_in_fresh_process
+from recnmp.mlp.sampling import WARM_UP, Clocks, time_call, time_parts
 
 MODEL = RecModel(
     name="small",
@@ -75,13 +68,17 @@ def test_warm_up_is_not_part_of_any_sample():
 
 def test_each_part_is_timed_on_its_own_and_the_cpu_share_covers_all_of_them():
     time = FakeTime()
-    dense = make_dense(MODEL, 2)
 
     def part(ns):
-        return lambda *_: time.work(ns)
+        return lambda x: time.work(ns) or x + ns
 
-    functions = DenseFunctions("fake", lambda a: a, part(3_000_000), part(500_000), part(7_000_000))
-    samples = time_parts(functions, dense, 3, Clocks(wall=time.read, cpu=lambda: time.read() // 2))
+    chain = [
+        Operator("bottom_mlp", ("features",), "bottom", part(3_000_000)),
+        Operator("interaction", ("bottom",), "joined", part(500_000)),
+        Operator("top_mlp", ("joined",), "out", part(7_000_000)),
+    ]
+    clocks = Clocks(wall=time.read, cpu=lambda: time.read() // 2)
+    samples = time_parts(chain, {"features": 0}, 3, clocks, "fake")
 
     assert samples.parts == {"bottom_mlp": [3e6] * 3, "interaction": [5e5] * 3, "top_mlp": [7e6] * 3}
     assert samples.wall_ns == 13 * (3_000_000 + 500_000 + 7_000_000)
@@ -89,9 +86,9 @@ def test_each_part_is_timed_on_its_own_and_the_cpu_share_covers_all_of_them():
 
 
 def test_the_cpu_share_is_that_of_every_thread():
-    runs = [Samples("fake", {name: [1.0] * 3 for name in PARTS}, cpu_ns=150, wall_ns=100)]
+    runs = [Samples("fake", {"top_mlp": [1.0] * 3}, cpu_ns=150, wall_ns=100)]
 
-    assert timing_from_samples(Point(MODEL, 4), runs, threads=2).cpu_share == 0.75
+    assert timing_from_samples(Point(MODEL, 4), runs, How(threads=2)).cpu_share == 0.75
 
 
 def test_numpy_is_timed_in_a_process_of_its_own_and_says_so():
@@ -145,6 +142,20 @@ def test_a_torch_that_is_not_installed_is_an_error_when_asked_for():
 def test_an_unknown_backend_is_an_error():
     with pytest.raises(ConfigError, match="'cuda'; allowed: auto, numpy, torch"):
         choose_backend("cuda")
+
+
+@pytest.mark.parametrize("wanted", [{"device": "cuda"}, {"dtype": "bf16"}, {"compiled": True}])
+def test_numpy_refuses_what_only_torch_has(wanted):
+    with pytest.raises(ConfigError, match="NumPy computes in fp32 on the CPU, uncompiled"):
+        checked(How(backend="numpy", **wanted))
+
+
+def test_a_gpu_that_is_not_there_is_refused_by_the_fresh_process():
+    torch = pytest.importorskip("torch", reason="asks PyTorch for a GPU")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    with pytest.raises(ConfigError, match="device cuda: this PyTorch sees no CUDA device"):
+        sample_in_fresh_process([Point(MODEL, 1)], How(device="cuda"))
 
 
 @pytest.mark.parametrize("threads", [0, available_cores() + 1])

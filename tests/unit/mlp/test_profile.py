@@ -7,16 +7,20 @@ import pytest
 from recnmp._registry import library_names
 from recnmp.config import Document, load_config
 from recnmp.errors import ConfigError
-from recnmp.library.device import BatchTimes, DeviceProfile, PartTiming, cpu_model, instability, load_device
+from recnmp.library.device import BatchTimes, DeviceProfile, PartTiming, instability, load_device
+from recnmp.library.machine import cpu_model
 from recnmp.library.model import load_model
-from recnmp.mlp import profile as profiles
+from recnmp.mlp import profiling
 from recnmp.mlp.dense import check_timeable
 from recnmp.mlp.process import Samples
-from recnmp.mlp.profile import measure_profile, time_from_profile, write_profile
+from recnmp.mlp.profile import time_from_profile
+from recnmp.mlp.profiling import measure_profile, write_profile
 from recnmp.mlp.timing import PARTS, part_from_samples
 from recnmp.trace.storage import read_header
 
 CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+
+RM1 = ("bottom_mlp", "interaction", "top_mlp")
 
 
 def part(median_ns: float, iqr_ns: float = 0.0) -> PartTiming:
@@ -27,10 +31,9 @@ def made_up(**times_ns: float) -> DeviceProfile:
     """A profile of rm1 with batches 4 and 64 whose every part takes the given time."""
     rm1 = load_model("rm1")
     batches = [
-        {"batch_size": size, **{name: part(ns) for name in PARTS}, "cpu_share": share, "stable": True}
+        {"batch_size": size, "parts": dict.fromkeys(RM1, part(ns)), "cpu_share": share, "stable": True}
         for size, ns, share in ((4, times_ns["at_4"], 0.96), (64, times_ns["at_64"], 0.99))
     ]
-    layers = {key: getattr(rm1, key) for key in ("bottom_mlp", "interaction", "top_input", "top_mlp")}
     return DeviceProfile.model_validate(
         {
             "name": "made_up",
@@ -40,7 +43,7 @@ def made_up(**times_ns: float) -> DeviceProfile:
             "backend": "fingers 10",
             "threads": 1,
             "versions": {"fingers": "10"},
-            "models": {"rm1": {**layers, "batches": batches}},
+            "models": {"rm1": {"layers": rm1.layers, "batches": batches}},
         }
     )
 
@@ -95,8 +98,8 @@ def test_a_measured_batch_is_returned_as_it_is():
 def test_between_two_batches_a_power_law_is_met_exactly(at_64, at_16):
     timing = time_from_profile(made_up(at_4=100.0, at_64=at_64), "rm1", 16)
 
-    assert timing.top_mlp.median_ns == pytest.approx(at_16)
-    assert timing.top_mlp.min_ns == pytest.approx(at_16 / 2)
+    assert timing.parts["top_mlp"].median_ns == pytest.approx(at_16)
+    assert timing.parts["top_mlp"].min_ns == pytest.approx(at_16 / 2)
     assert timing.cpu_share == 0.96
     assert "interpolated between batch 4 and 64" in timing.note
 
@@ -114,7 +117,7 @@ def test_an_unknown_model_is_an_error_that_names_the_known_ones():
 
 def test_times_of_other_layers_are_refused():
     device = made_up(at_4=100.0, at_64=900.0)
-    other = device.models["rm1"].model_copy(update={"top_mlp": (9, 1)})
+    other = device.models["rm1"].model_copy(update={"layers": load_model("rm2").layers})
 
     with pytest.raises(ConfigError, match="measured for other layers than model 'rm1' has now"):
         time_from_profile(device.model_copy(update={"models": {"rm1": other}}), "rm1", 4)
@@ -129,31 +132,34 @@ def test_a_written_profile_reads_back_as_it_was(tmp_path):
 
 
 def test_a_profile_pools_the_samples_of_all_processes(monkeypatch):
-    shown, processes = [], iter([1.0, 3.0])
+    shown, processes = [], iter([1.0, 1.0, 3.0, 3.0])
 
-    def fresh_process(points, **_):
+    def fresh_process(points, how):
         level = next(processes)
-        parts = {name: [level * 1000.0] * 2 for name in PARTS}
+        parts = {name: [level * 1000.0] * 2 for name in RM1}
         return [Samples("torch 9", parts, cpu_ns=90, wall_ns=100) for _ in points]
 
-    monkeypatch.setattr(profiles, "sample_in_fresh_process", fresh_process)
-    monkeypatch.setattr(profiles.importlib.metadata, "version", lambda name: f"{name}-version")
+    monkeypatch.setattr(profiling, "sample_in_fresh_process", fresh_process)
+    monkeypatch.setattr(profiling.importlib.metadata, "version", lambda name: f"{name}-version")
     device = measure_profile("mine", ["rm1", "rm2"], [16, 4], processes=2, progress=shown.append)
 
     assert list(device.models) == ["rm1", "rm2"]
     first, second = device.models["rm2"].batches
     assert (first.batch_size, second.batch_size) == (4, 16)
-    assert first.top_mlp == PartTiming(median_ns=2000.0, iqr_ns=2000.0, min_ns=1000.0, repeats=4)
+    assert first.parts["top_mlp"] == PartTiming(median_ns=2000.0, iqr_ns=2000.0, min_ns=1000.0, repeats=4)
     assert (first.cpu_share, first.stable) == (0.9, False)
     assert device.versions["torch"] == "torch-version"
-    assert shown == ["process 1 of 2: 4 points", "process 2 of 2: 4 points"]
+    assert shown == [f"round {n} of 2: rm{m} ({m} of 2)" for n in (1, 2) for m in (1, 2)]
+    assert set(device.clocks) == {
+        f"{key} {when}" for key in ("cpu_mhz", "governor") for when in ("before", "after")
+    }
 
 
 def test_a_flag_that_the_figures_contradict_is_an_error():
-    times = {name: part(100.0) for name in PARTS} | {"interaction": part(100.0, iqr_ns=16.0)}
+    times = dict.fromkeys(RM1, part(100.0)) | {"interaction": part(100.0, iqr_ns=16.0)}
 
     with pytest.raises(ValueError, match="stable is True, but the figures say: interaction spread 16%"):
-        BatchTimes(batch_size=1, **times, cpu_share=1.0, stable=True)
+        BatchTimes(batch_size=1, parts=times, cpu_share=1.0, stable=True)
 
 
 def test_batches_out_of_order_are_an_error():

@@ -5,7 +5,8 @@ import math
 import pytest
 
 from recnmp.errors import RecnmpError
-from recnmp.library.device import Machine, PartTiming
+from recnmp.library.device import PartTiming
+from recnmp.library.machine import Machine
 from recnmp.mlp.timing import MlpTiming
 from recnmp.serving.end_to_end import EndToEnd
 
@@ -17,9 +18,7 @@ def part(median_ns: float) -> PartTiming:
 MLP = MlpTiming(
     model="small",
     batch_size=8,
-    bottom_mlp=part(30.0),
-    interaction=part(10.0),
-    top_mlp=part(60.0),
+    parts={"bottom_mlp": part(30.0), "interaction": part(10.0), "top_mlp": part(60.0)},
     method="measured",
     backend="fingers",
     threads=1,
