@@ -365,3 +365,31 @@ def test_fbgemms_own_modules_where_they_are_installed():
     assert trace.entry.tolist() == INDICES.tolist()
     assert [(t.entries, t.dim) for t in trace.tables] == SHAPES
     assert np.isclose(capture.proof.largest_difference, 0, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("types", [("FP16", "FP32"), ("INT8", "INT4"), ("INT4", "INT2"), ("INT2", "INT8")])
+def test_fbgemms_own_inference_tables_where_they_are_installed(types):
+    ops = pytest.importorskip(
+        "fbgemm_gpu.split_table_batched_embeddings_ops_inference", reason="FBGEMM is not installed"
+    )
+    kinds, host = [getattr(ops.SparseType, name) for name in types], ops.EmbeddingLocation.HOST
+    specs = [("", *shape, kind, host) for shape, kind in zip(SHAPES, kinds, strict=True)]
+    module = ops.IntNBitTableBatchedEmbeddingBagsCodegen(
+        specs, feature_table_map=FEATURES, device="cpu", output_dtype=ops.SparseType.FP32
+    )
+    module.fill_random_weights()
+    content = []
+    for (codes, scales), name in zip(module.split_embedding_weights(), types, strict=True):
+        if scales is None:
+            numbers = torch.randn(SHAPES[len(content)]).to(torch.float16 if name == "FP16" else torch.float32)
+            content.append((numbers.view(torch.uint8), None))
+        else:
+            content.append((codes, torch.rand(len(codes), 2).half().view(torch.uint8)))
+    module.assign_embedding_weights(content)
+    with torch.inference_mode(), Capture(table_dtype="int8_rowwise") as capture:
+        out = module(INDICES.int(), OFFSETS.int(), per_sample_weights=torch.linspace(-1, 2, 7))
+    trace = capture.trace()
+    assert trace.entry.tolist() == INDICES.tolist()
+    assert (capture.proof.calls, capture.proof.incomparable) == (3, 0)
+    assert out.abs().sum() > 1  # proof of nothing else than zeros would be none
