@@ -58,7 +58,7 @@ def synth(spec: str, out: Path | None, as_json: bool, **changes: int | None) -> 
 def fit(file: Path, out: Path | None, seed: int, as_json: bool) -> None:
     """Fit every table of trace FILE and write the description that regenerates its like.
 
-    Fitted are how often entries are read and how long bags are, not the order in time.
+    Fitted are how often entries are read, how long bags are, and whether popularity drifts; no other order in time.
     """
     from recnmp.trace.generate import fit_spec, spec_yaml
 
@@ -78,7 +78,8 @@ def fit(file: Path, out: Path | None, seed: int, as_json: bool) -> None:
         return
     click.echo(f"{path}: {', '.join(counted({'table': len(rows), 'batch': fitted.spec.batches}))}")
     for row in rows:
+        drift = f", drift {row['drift']:.3g} a batch" if row["drift"] else ""
         click.echo(
-            f"  {row['table']}: alpha {row['alpha']:.3f}, q {row['q']:.3g}, population {row['population']:,}; "
+            f"  {row['table']}: alpha {row['alpha']:.3f}, q {row['q']:.3g}, population {row['population']:,}{drift}; "
             f"reuse bins within {row['largest_difference']:.3f}"
         )

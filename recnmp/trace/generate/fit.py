@@ -1,8 +1,9 @@
 """A description fitted to a trace: every table's popularity law and pooling factors, in the YAML of `trace synth`.
 
 alpha, q and population are those whose independent draws are expected to read as many different entries and to
-divide the lookups over the reuse bins, and over the most read entries, as the trace does. Not fitted: order in
-time (recency, drift), anything between tables or within a bag.
+divide the lookups over the reuse bins, and over the most read entries, as the trace does. Where popularity drifts,
+they do so in stretches of the trace, and drift loses repeats between batches as soon as the trace. Not fitted: other
+order in time (sessions, recency), anything between tables or within a bag.
 """
 
 from collections import Counter
@@ -14,23 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
-from recnmp.trace.generate.expected import (
-    Law,
-    expected_histogram,
-    expected_unique,
-    mean_reads,
-    population_for,
-)
-from recnmp.trace.generate.spec import (
-    MOST_ENTRIES,
-    Constant,
-    Counted,
-    Lengths,
-    LogNormal,
-    SynthSpec,
-    SynthTables,
-    Zipf,
-)
+from recnmp.trace.generate.drift import Stretches, fit_drift, seems_to_drift
+from recnmp.trace.generate.expected import Law, drifted_reads, histogram_of
+from recnmp.trace.generate.law import fit_law
+from recnmp.trace.generate.spec import Constant, Counted, Lengths, LogNormal, SynthSpec, SynthTables, Zipf
 from recnmp.trace.header import Header
 from recnmp.trace.reuse import _kernels
 from recnmp.trace.reuse.numbering import Numbering
@@ -38,11 +26,8 @@ from recnmp.trace.reuse.statistics import reuse_histogram
 from recnmp.trace.storage import iter_chunks, read_header
 from recnmp.trace.trace import POOLINGS
 
-_ENOUGH = 200  # lookups of a table below which its law is taken to be uniform
-_OFTEN = 30  # reads from which an entry's rank is not left to chance
 _MOST_LENGTHS = 256
-_SHORT = 0.97  # of the different entries: what a law may miss before its population outgrows the table
-_ROUNDS = 120
+_WORSE = 0.05  # in any reuse bin: what a law that drifts may be further off than one that does not
 
 
 @dataclass(frozen=True)
@@ -57,6 +42,7 @@ class Fitted:
 class _Seen:
     reads: list[NDArray[np.uint32]]
     lengths: list[Counter[int]]
+    stretches: Stretches
     weighted: bool
 
 
@@ -80,7 +66,7 @@ def fit_spec(path: Path, progress: Callable[[str], None] | None = None, seed: in
         table = header.tables[t]
         if progress is not None:
             progress(f"table {table.name}")
-        law, difference = fit_law(seen.reads[t], table.entries)
+        law, difference = _fit_table(t, table.entries, seen, batches)
         per_batch = max(1, round(int(bags[t]) / batches))
         seen.lengths[t][0] += int(bags[t]) - sum(seen.lengths[t].values())
         tables.append(
@@ -107,46 +93,23 @@ def fit_spec(path: Path, progress: Callable[[str], None] | None = None, seed: in
     return Fitted(spec, tuple(differences))
 
 
-def fit_law(reads: NDArray[np.integer], entries: int) -> tuple[Zipf, float]:
-    """Return the law of a table of ``entries`` whose read entries are read so often, and the fit's difference.
-
-    Where too few entries would be read even so, because nearly all that there are were read (as in a data set
-    that numbers only what occurs), the population may be up to four times the table.
-    """
-    law, difference = _fit_law(reads, entries)
-    lookups, unique = int(reads.sum(dtype=np.int64)), len(reads)
-    found = Law(law.alpha, law.q, law.population or entries)
-    if lookups >= _ENOUGH and expected_unique(found, lookups) < _SHORT * unique:
-        return _fit_law(reads, min(4 * entries, MOST_ENTRIES))
-    return law, difference
-
-
-def _fit_law(reads: NDArray[np.integer], entries: int) -> tuple[Zipf, float]:
-    lookups, unique = int(reads.sum(dtype=np.int64)), len(reads)
-    if lookups < _ENOUGH or unique < 2:
-        return Zipf(kind="zipf", alpha=0.0, population=max(unique, 1)), 0.0
-    descending = np.sort(reads)[::-1].astype(np.float64)
+def _fit_table(t: int, entries: int, seen: _Seen, batches: int) -> tuple[Zipf, float]:
+    """Return the law of table ``t``, and how far its expected reuse histogram is off in any bin."""
+    reads = seen.reads[t]
+    still, difference = fit_law([reads], entries)
+    repeats = seen.stretches.repeats(t)
+    if repeats is None or not seems_to_drift(repeats):
+        return still, difference
+    pieces = [counts for _, counts in seen.stretches.reads(t).values()]
+    moving, _ = fit_law(pieces, entries, least=len(reads))
+    law = Law(moving.alpha, moving.q, moving.population or entries)
+    drift = fit_drift(law, repeats)
+    mean, stands_for = drifted_reads(law, drift, batches, int(reads.sum(dtype=np.int64)))
     wanted = np.array(list(reuse_histogram(reads).values()))
-    often = max(1, int(np.searchsorted(-descending, -_OFTEN, "right")))
-    tops = np.unique(np.minimum(2 ** np.arange(often.bit_length() + 1), often)) - 1
-    top_share = np.cumsum(descending)[tops] / lookups
-
-    def law_of(point: NDArray[np.float64]) -> Law:
-        alpha, q = float(np.clip(point[0], 0, 8)), max(float(np.exp(point[1])) - 0.1, 0.0)
-        return Law(alpha, q, population_for(alpha, q, lookups, unique, entries))
-
-    def distance(point: NDArray[np.float64]) -> float:
-        law = law_of(point)
-        bins = np.cumsum(expected_histogram(law, lookups) - wanted)
-        mean, width = mean_reads(law, lookups)
-        share = np.interp(tops + 1, np.cumsum(width), np.cumsum(mean * width)) / lookups
-        return float(np.mean(bins**2) + np.mean((share - top_share) ** 2) + 1e-3 * max(0.0, -float(point[0])))
-
-    starts = [np.array([alpha, np.log(q + 0.1)]) for alpha in (0.3, 0.9, 1.3) for q in (0.0, 5.0, 100.0)]
-    law = law_of(_least(distance, min(starts, key=distance)))
-    difference = float(np.abs(expected_histogram(law, lookups) - wanted).max())
-    alpha, q = round(law.alpha, 4), float(f"{law.q:.4g}")
-    return Zipf(kind="zipf", alpha=alpha, q=q, population=law.population), difference
+    off = float(np.abs(histogram_of(mean, stands_for) - wanted).max())
+    if not drift or off > difference + _WORSE:
+        return still, difference
+    return moving.model_copy(update={"drift": drift}), off
 
 
 def fit_lengths(lengths: Counter[int]) -> Lengths:
@@ -186,36 +149,12 @@ def _read(path: Path, header: Header) -> _Seen:
         lengths[owner][length] += 1
     numbering.freeze()
     reads = np.zeros(numbering.count, np.uint32)
+    lookups = np.array([sum(size * count for size, count in of.items()) for of in lengths], np.int64)
+    stretches = Stretches(header.calls, lookups)
     for chunk in iter_chunks(path, verify=False):
-        _kernels.count(numbering.items(chunk.table, chunk.entry), reads)
+        item = numbering.items(chunk.table, chunk.entry)
+        _kernels.count(item, reads)
+        stretches.feed(chunk.table, chunk.bag, item)
     ends = numbering.first
     by_table = [reads[a:b] for a, b in zip(ends[:-1].tolist(), ends[1:].tolist(), strict=True)]
-    return _Seen(by_table, lengths, weighted)
-
-
-def _least(
-    function: Callable[[NDArray[np.float64]], float], start: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return where ``function`` of two numbers is least near ``start``: the simplex of Nelder and Mead (1965)."""
-    points = [start, start + np.array([0.1, 0]), start + np.array([0, 0.7])]
-    corners = sorted((function(p), tuple(p)) for p in points)
-    for _ in range(_ROUNDS):
-        best, middle, worst = (np.array(point) for _, point in corners)
-        if np.abs(worst - best).max() < 1e-4:
-            break
-        centre = (best + middle) / 2
-        tried = [(function(p), tuple(p)) for p in (2 * centre - worst,)]
-        if tried[0][0] < corners[0][0]:
-            far = 3 * centre - 2 * worst
-            tried.append((function(far), tuple(far)))
-        elif tried[0][0] >= corners[1][0]:
-            near = (centre + (worst if tried[0][0] >= corners[2][0] else 2 * centre - worst)) / 2
-            tried.append((function(near), tuple(near)))
-        found = min(tried)
-        if found[0] < corners[2][0]:
-            corners[2] = found
-        else:
-            shrunk = ((best + p) / 2 for p in (middle, worst))
-            corners[1:] = [(function(p), tuple(p)) for p in shrunk]
-        corners.sort()
-    return np.array(corners[0][1])
+    return _Seen(by_table, lengths, stretches, weighted)

@@ -152,8 +152,8 @@ class SynthTables(_Part):
     """``count`` tables alike, each with draws of its own; ``bags`` of a call are the batch size by default.
 
     With ``fixed_bags`` the law draws the first entry of a bag alone and a hash of it the others, uniform over the
-    table: MLPerf's materialised multi-hot Criteo, where an id always comes with the same others. Semantics of the uniform
-    kind of facebookresearch/dlrm's ``multi_hot.py``, not its random numbers.
+    table: MLPerf's materialised multi-hot Criteo, where an id always comes with the same others. Semantics of the
+    uniform kind of facebookresearch/dlrm's ``multi_hot.py``, not its random numbers.
     """
 
     name: str = "table"

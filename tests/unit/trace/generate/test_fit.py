@@ -7,8 +7,16 @@ import pytest
 
 from recnmp.errors import ConfigError
 from recnmp.trace.generate import SynthSpec, fit_spec, synthesise
-from recnmp.trace.generate.expected import Law, expected_histogram, expected_unique, population_for
-from recnmp.trace.generate.fit import fit_law, fit_lengths
+from recnmp.trace.generate.expected import (
+    Law,
+    drifted_reads,
+    expected_histogram,
+    expected_unique,
+    population_for,
+    repeat_chance,
+)
+from recnmp.trace.generate.fit import fit_lengths
+from recnmp.trace.generate.law import fit_law
 from recnmp.trace.generate.spec import LogNormal
 from recnmp.trace.reuse.statistics import reuse_histogram, reuse_statistics
 from recnmp.trace.storage import load_trace
@@ -76,7 +84,7 @@ def test_a_table_numbered_by_what_occurs_grows_until_as_many_entries_are_read():
     share = np.arange(1, 200_001) ** -0.8
     reads = rng.multinomial(100_000, share / share.sum())
     reads = reads[reads > 0]
-    law, difference = fit_law(reads, len(reads))
+    law, difference = fit_law([reads], len(reads))
     assert law.population > 1.5 * len(reads)
     found = expected_unique(Law(law.alpha, law.q, law.population), 100_000)
     assert found == pytest.approx(len(reads), rel=0.01)
@@ -96,3 +104,50 @@ def test_a_trace_without_lookups_cannot_be_fitted(tmp_path):
     synthesise(SynthSpec.model_validate(empty), tmp_path / "a.parquet")
     with pytest.raises(ConfigError, match="no lookups to fit"):
         fit_spec(tmp_path / "a.parquet")
+
+
+def moving(drifts, batches=30):
+    table = {"entries": 30_000, "dim": 16, "pooling_factor": {"kind": "constant", "value": 20}}
+    law = {"kind": "zipf", "alpha": 0.9, "population": 20_000}
+    tables = [
+        table | {"name": f"t{n}", "popularity": law | {"drift": drift}} for n, drift in enumerate(drifts)
+    ]
+    return SynthSpec.model_validate({"batches": batches, "batch_size": 300, "tables": tables})
+
+
+def test_drift_is_recovered_with_the_law_that_drifts(tmp_path):
+    drifts = (0.0, 3e-4, 1e-2)
+    synthesise(moving(drifts), tmp_path / "a.parquet")
+    fitted = fit_spec(tmp_path / "a.parquet").spec
+    for table, drift in zip(fitted.tables, drifts, strict=True):
+        assert table.popularity.drift == pytest.approx(drift, rel=0.1)
+        assert table.popularity.alpha == pytest.approx(0.9, abs=0.03)
+        assert table.popularity.population == pytest.approx(20_000, rel=0.1)
+    synthesise(fitted, tmp_path / "b.parquet")
+    assert unique_shares(tmp_path / "b.parquet") == pytest.approx(
+        unique_shares(tmp_path / "a.parquet"), rel=0.05
+    )
+
+
+def test_a_trace_of_few_batches_is_taken_to_stand_still(tmp_path):
+    synthesise(moving((0.1,), batches=5), tmp_path / "a.parquet")
+    assert fit_spec(tmp_path / "a.parquet").spec.tables[0].popularity.drift == 0
+
+
+@pytest.mark.parametrize("law", [Law(1.0, 0, 3000), Law(0.4, 7, 500)])
+def test_two_draws_meet_as_often_as_their_ranks_say(law):
+    share = (np.arange(1, law.population + 1) + law.q) ** -float(law.alpha)
+    share /= share.sum()
+    turn = np.array([0, 1, 7, 250.25, law.population - 3])
+    meet = [share @ np.roll(share, -int(t)) for t in turn]
+    meet[3] = 0.75 * meet[3] + 0.25 * (share @ np.roll(share, -251))
+    assert repeat_chance(law, turn) == pytest.approx(meet, rel=0.01)
+
+
+def test_a_law_that_drifts_through_all_its_ranks_reads_every_entry_alike():
+    law = Law(1.2, 0, 5000)
+    mean, stands_for = drifted_reads(law, 1 / 5000, 5000, 10_000)
+    assert mean @ stands_for == pytest.approx(10_000)
+    standing, _ = drifted_reads(law, 0.0, 5000, 10_000)
+    assert standing.max() / standing.min() > 1000
+    assert mean.max() / mean.min() < 60  # a tenth of the batches is looked at
