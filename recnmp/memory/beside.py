@@ -59,8 +59,8 @@ def replay_beside(
     taken = np.zeros(len(others), np.bool_)
     for u, end in enumerate(ends[:-1]):
         taken[end : int(controllers.scalar[u, kernel.SIDE]) - n] = True
-    # a write has passed the channel when a controller has it
-    at = np.where(work.write[n:], work.accepted[n:], work.depart[n:])
+    # a write has passed the channel when a controller has it; below -1 a read waits together with another
+    at = np.where(work.write[n:], work.accepted[n:], np.maximum(work.depart[n:], -1))
     passed = np.empty(len(others), np.int64)
     passed[by_channel] = np.where(taken, at, -1)
     of_requests = replace(

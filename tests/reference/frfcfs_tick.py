@@ -155,10 +155,11 @@ class Controller:
         return any(write.request[2:] == request[2:] for write in self.writes)
 
     def unread(self, request: Request) -> Waiting | None:
-        """The read of exactly the same bursts of which no RD was issued yet."""
+        """The read that has exactly these bursts still to read."""
         for waiting in self.reads + self.active:
-            same = not waiting.request.is_write and waiting.request[2:] == request[2:]
-            if same and not waiting.started:
+            bank = (request.rank, request.bank_group, request.bank, request.row)
+            same = not waiting.request.is_write and waiting.request[2:6] == bank
+            if same and waiting.columns == [request.column, *request.more]:
                 return waiting
         return None
 
