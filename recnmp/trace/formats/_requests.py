@@ -20,6 +20,8 @@ from recnmp.trace.formats._torch_file import Request, load_request
 from recnmp.trace.header import Header
 from recnmp.trace.storage import iter_chunks, read_header
 
+_PIECE = 1 << 20  # bags whose offsets are added up at a time
+
 
 class RequestReadOptions(IdOptions):
     """Options of requests that are read."""
@@ -95,46 +97,59 @@ def _bad_samples(request: Request, maps: Sequence[IdMap]) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class Grid:
-    """The bags of a trace as T tables of B bags: what goes where."""
+    """The bags of a trace as T tables of B bags each, table by table; all lie in temporary files.
 
-    offsets: NDArray[np.int64]
+    Attributes:
+        offsets: where each bag begins, and where the last one ends, shape (T * B + 1,).
+        lengths: lookups of each bag, shape (T, B).
+        indices: entries read, shape (L,).
+        weight: weight of each lookup, shape (L,), or None.
+    """
+
+    offsets: NDArray[Any]
+    lengths: NDArray[Any]
     indices: NDArray[Any]
     weight: NDArray[np.float32] | None
-    tables: int
 
 
 @contextlib.contextmanager
 def table_major(trace: Path, beside: Path, dtype: str) -> Iterator[Grid]:
     """Yield the lookups of a trace table by table, samples of all batches one after the other.
 
-    They lie in temporary files in the folder of ``beside`` meanwhile; memory grows with the bags, 40 bytes each.
+    They lie in temporary files in the folder of ``beside`` meanwhile; memory holds one piece of the trace.
     Raises ConfigError for a trace whose batches do not call every table once for the same samples.
     """
     header = read_header(trace)
-    place, tables = _places(trace, header)
-    bags = len(place)
-    first_bag = int(header.calls.first_bag[0])
-    length, weighted = np.zeros(bags, np.int64), False
+    begin, tables = _begins(trace, header), len(header.tables)
+    read, weighted = np.zeros(tables, np.int64), False
     for chunk in iter_chunks(trace):
-        length += np.bincount(chunk.bag - np.uint32(first_bag), minlength=bags)
+        read += np.bincount(chunk.table, minlength=tables)
         weighted = chunk.weight is not None
-    start = np.cumsum(length) - length  # of each bag in the trace
-    offsets = np.zeros(bags + 1, np.int64)
-    offsets[1 + place] = length
-    np.cumsum(offsets, out=offsets)
-    move = offsets[place] - start
-    del length, start, place
+    bags, total = int(header.calls.bags.sum()), int(read.sum())
+    if total > np.iinfo(dtype).max:
+        raise ConfigError(f"{trace}: {total:,} lookups do not fit {dtype} offsets")
     with contextlib.ExitStack() as stack:
-        indices = _mapped(stack, beside, dtype, int(offsets[-1]))
-        weight = _mapped(stack, beside, "float32", int(offsets[-1])) if weighted else None
-        done = 0
+        lengths, offsets = _mapped(stack, beside, dtype, bags), _mapped(stack, beside, dtype, bags + 1)
+        indices = _mapped(stack, beside, dtype, total)
+        weight = _mapped(stack, beside, "float32", total) if weighted else None
+        first_bag = header.calls.first_bag
+        end = np.cumsum(read) - read  # of what each table has so far
         for chunk in iter_chunks(trace, verify=False):
-            where = np.arange(done, done + len(chunk.bag)) + move[chunk.bag - np.uint32(first_bag)]
-            indices[where] = chunk.entry
-            if weight is not None:
-                weight[where] = chunk.weight
-            done += len(chunk.bag)
-        yield Grid(offsets, indices, weight, tables)
+            number = np.arange(int(chunk.bag[0]), int(chunk.bag[-1]) + 1)
+            call = np.searchsorted(first_bag, number, "right") - 1
+            # a bag may be cut in two
+            lengths[begin[call] + number - first_bag[call]] += np.bincount(chunk.bag - chunk.bag[0])
+            order = np.argsort(chunk.table, kind="stable")
+            here = np.bincount(chunk.table, minlength=tables)
+            where = np.arange(len(order)) + np.repeat(end - np.cumsum(here) + here, here)
+            indices[where] = chunk.entry[order]
+            if weight is not None and chunk.weight is not None:
+                weight[where] = chunk.weight[order]
+            end += here
+        for first in range(0, bags, _PIECE):
+            piece = lengths[first : first + _PIECE]
+            offsets[first + 1 : first + 1 + len(piece)] = np.cumsum(piece, dtype=np.int64) + offsets[first]
+        yield Grid(offsets, lengths.reshape(tables, -1), indices, weight)
 
 
 def _mapped(stack: contextlib.ExitStack, beside: Path, dtype: str, count: int) -> NDArray[Any]:
@@ -143,8 +158,8 @@ def _mapped(stack: contextlib.ExitStack, beside: Path, dtype: str, count: int) -
     return np.memmap(file, dtype, "w+", shape=(count,)) if count else np.zeros(0, dtype)
 
 
-def _places(trace: Path, header: Header) -> tuple[NDArray[np.int64], int]:
-    """Return where each bag goes, shape (bags,), and the tables."""
+def _begins(trace: Path, header: Header) -> NDArray[np.int64]:
+    """Return where the first bag of each call goes, shape (calls,); raises ConfigError for what is no grid."""
     calls, tables = header.calls, len(header.tables)
     if len(calls) % tables:
         raise ConfigError(f"{trace}: {_need(header)}")
@@ -154,9 +169,8 @@ def _places(trace: Path, header: Header) -> tuple[NDArray[np.int64], int]:
     if not even or np.any(batch != batch[:, :1]) or np.any(np.diff(batch[:, 0]) < 1):
         raise ConfigError(f"{trace}: {_need(header)}")
     first = np.cumsum(bags[:, 0]) - bags[:, 0]  # sample with which each batch begins
-    begin = table * int(bags[:, 0].sum()) + first[:, None]
-    within = np.arange(int(calls.bags.sum())) - np.repeat(np.cumsum(calls.bags) - calls.bags, calls.bags)
-    return np.repeat(begin.ravel(), calls.bags) + within, tables
+    begin: NDArray[np.int64] = (table * int(bags[:, 0].sum()) + first[:, None]).ravel()
+    return begin
 
 
 def _need(header: Header) -> str:

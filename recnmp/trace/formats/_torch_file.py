@@ -51,13 +51,13 @@ def load_request(path: Path, tables: int | None) -> Request:
     with _tensors(path) as parts:
         if len(parts) < 2:
             raise ConfigError(f"{path}: holds {len(parts)} tensors, not indices, offsets and perhaps more")
-        indices, offsets = parts[0], parts[1].astype(np.int64)
+        indices, offsets = parts[0], parts[1].astype(np.int64, copy=False)
         for name, values in (("indices", indices), ("offsets", parts[1])):
             if values.ndim != 1 or values.dtype.kind not in "iu":
                 raise ConfigError(
                     f"{path}: {name} are {values.dtype} of shape {values.shape}, not a row of whole numbers"
                 )
-        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(indices) or np.any(np.diff(offsets) < 0):
+        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(indices) or np.any(offsets[1:] < offsets[:-1]):
             raise ConfigError(f"{path}: offsets do not go from 0 up to the {len(indices):,} indices")
         weight, told = None, None
         for part in parts[2:]:

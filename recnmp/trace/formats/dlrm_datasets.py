@@ -9,8 +9,6 @@ Source: github.com/facebookresearch/dlrm_datasets (README).
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from recnmp.errors import ConfigError
 from recnmp.trace.formats._files import replacing
 from recnmp.trace.formats._requests import (
@@ -39,6 +37,4 @@ def write(trace: Path, out: Path, options: RequestWriteOptions) -> None:
     with replacing(out) as temporary, table_major(trace, out, options.index_dtype) as grid:
         if grid.weight is not None:
             raise ConfigError(f"{trace}: is weighted; dlrm_datasets has no weights, fbgemm_tbe has")
-        offsets = grid.offsets.astype(options.index_dtype, copy=False)
-        lengths = np.diff(offsets).reshape(grid.tables, -1)
-        save_tensors((grid.indices, offsets, lengths), temporary, out)
+        save_tensors((grid.indices, grid.offsets, grid.lengths), temporary, out)

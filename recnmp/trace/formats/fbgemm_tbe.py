@@ -34,6 +34,5 @@ def read(files: Sequence[Path], options: RequestReadOptions, sink: Sink) -> None
 def write(trace: Path, out: Path, options: RequestWriteOptions) -> None:
     """Write the lookups of ``trace``; raises ConfigError for one that does not fit the grid."""
     with replacing(out) as temporary, table_major(trace, out, options.index_dtype) as grid:
-        offsets = grid.offsets.astype(options.index_dtype, copy=False)
         weights = () if grid.weight is None else (grid.weight,)
-        save_tensors((grid.indices, offsets, *weights), temporary, out)
+        save_tensors((grid.indices, grid.offsets, *weights), temporary, out)

@@ -213,6 +213,19 @@ def test_requests_are_written_table_by_table(exported, kind):
     assert [part.tolist() for part in rest] == ([[[2, 0, 1], [1, 2, 2]]] if kind == "dlrm_datasets" else [])
 
 
+@torch_formats
+def test_requests_do_not_depend_on_how_a_trace_is_cut(exported, monkeypatch, kind):
+    pytest.importorskip("torch", reason="PyTorch's files")
+    calls = [(t, [[(n * k + t) % 9] * k for k in (0, 3, n % 4)]) for n in range(6) for t in (1, 0)]
+    trace = trace_of([(9, 4), (9, 4)], calls, per_batch=2)
+    whole = exported(kind, trace, "whole.pt").read_bytes()
+    monkeypatch.setattr(_requests, "iter_chunks", partial(_requests.iter_chunks, lookups=2))
+    monkeypatch.setattr(_requests, "_PIECE", 5)
+    assert exported(kind, trace, "cut.pt").read_bytes().replace(b"cut/", b"whole/") == whole.replace(
+        b"cut/", b"whole/"
+    )
+
+
 def test_a_packed_request_is_read_like_a_plain_one(exported, imported):
     pytest.importorskip("torch", reason="PyTorch's files")
     plain, _ = imported("dlrm_datasets", exported("dlrm_datasets", GRID, "a.pt"))
