@@ -1,27 +1,19 @@
 """Words and numbers of large text files, by the million lines, with the number of every line kept.
 
-A file is read in blocks of whole lines; gzip is recognised by its first bytes. Words are what white space
-separates; lines without a word are skipped.
+Words are what white space separates; lines without a word are skipped.
 """
 
-import gzip
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recnmp.errors import ConfigError
 from recnmp.memory.text import _kernels as kernel
 
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-BLOCK_BYTES = 1 << 20
 _LONGEST = {10: 18, 16: 16}  # digits that surely fit 64 bits, by base
 
 
@@ -50,40 +42,6 @@ class Lines:
         """Return the first ``n`` lines; all when there are fewer."""
         odd = self.odd if n > len(self) else None
         return Lines(self.text, self.number[:n], self.start[:n], self.end[:n], odd)
-
-
-def read_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(number of its first line, whole lines)`` for a text file, plain or gzip.
-
-    Raises ConfigError for a file that does not exist, damaged gzip, and a line longer than a block.
-    """
-    try:
-        with path.open("rb") as raw:
-            packed = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if packed:
-                with gzip.open(raw) as unpacked:
-                    yield from _blocks(path, unpacked, size)  # type: ignore[arg-type]
-            else:
-                yield from _blocks(path, raw, size)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such trace file") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise ConfigError(f"{path}: damaged gzip file: {error}") from None
-
-
-def _blocks(path: Path, file: BinaryIO, size: int) -> Iterator[tuple[int, bytes]]:
-    line, rest = 1, b""
-    while piece := file.read(size):
-        whole, newline, tail = (rest + piece).rpartition(b"\n")
-        rest = tail
-        if newline:
-            yield line, whole + newline
-            line += whole.count(b"\n") + 1
-        elif len(rest) > size:
-            raise ConfigError(f"{path}:{line}: a line of more than {size:,} characters; is this a trace?")
-    if rest:
-        yield line, rest + b"\n"
 
 
 def split_lines(first: int, block: bytes, width: int) -> Lines:

@@ -21,17 +21,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._files import line_blocks
 from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec
 from recnmp.memory._parsers import FIELD_WORDS, PARSERS, SHAPES, WRITE_MARKS, Parsed, Problem, shape_of
-from recnmp.memory._text import Lines, line_of, read_blocks, split_lines
+from recnmp.memory._text import Lines, line_of, split_lines
 from recnmp.placement.mapping import FIELDS, Mapping, Sizes
 from recnmp.placement.place import make_mapping, place
 from recnmp.trace.storage import iter_chunks, read_header
 from recnmp.trace.trace import Trace
 
 FORMATS = ("ramulator", "dramsim3", "recnmp")
+BLOCK_BYTES = 1 << 20
 LOOKUPS = 1 << 16
 """Lookups of an embedding trace that are placed at a time."""
 
@@ -105,7 +107,7 @@ def may_write(path: Path, kind: str, limit: int | None = None) -> bool:
     if kind == "recnmp":
         return False
     left = limit
-    for _, block in read_blocks(path):
+    for _, block in line_blocks(path, BLOCK_BYTES):
         if any(word in block for word in WRITE_MARKS[kind]):
             return True
         if left is not None:
@@ -146,7 +148,7 @@ def _read_lookups(
 def _read_text(
     path: Path, kind: str, spec: DramSpec, mapping: Mapping, limit: int | None
 ) -> Iterator[MemoryTrace]:
-    blocks = read_blocks(path)
+    blocks = line_blocks(path, BLOCK_BYTES)
     left = limit
     shape = ""
     for first, block in blocks:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._files import Progress, packed_output, replacing
 from recnmp._registry import did_you_mean, library_names
 from recnmp.config.mapping import read_mapping
 from recnmp.config.schema import MemoryConfig, PlacementConfig
@@ -15,7 +16,6 @@ from recnmp.library.dram import load_standard
 from recnmp.placement.layout import make_layout
 from recnmp.placement.place import make_mapping
 from recnmp.trace.convert import find_format
-from recnmp.trace.formats._files import Progress, packed_output, replacing
 from recnmp.trace.formats._options import RequestOptions
 from recnmp.trace.storage import iter_chunks, read_header
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from recnmp._files import Progress
 from recnmp._registry import did_you_mean, plugin, plugin_names
 from recnmp.config.document import Document
 from recnmp.config.load import override_document
 from recnmp.errors import ConfigError
-from recnmp.trace.formats._files import Progress
 from recnmp.trace.formats._rows import Rows
 from recnmp.trace.formats._sink import Sink
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reference.traffic import JITTED, size
 
 from recnmp.library.dram import COMMANDS
-from recnmp.memory import _text, formats, spool
+from recnmp.memory import formats, spool
 from recnmp.memory.formats import read_memory_trace
 from recnmp.memory.run import replay_trace
 from recnmp.memory.setup import Setup, make_requests
@@ -84,7 +84,7 @@ def test_a_trace_in_pieces_of_any_size_is_one_replay(
     write_trace(file, seed, n, writes, gap)
     whole = replay_trace(file, "dramsim3", setup, limit=limit, judge=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, block))
+        patch.setattr(formats, "BLOCK_BYTES", block)
         patch.setattr(spool, "ROWS", 50)
         pieces = replay_trace(
             file, "dramsim3", setup, limit=limit, judge=True, commands=commands, requests=requests
@@ -102,7 +102,7 @@ def test_a_trace_in_pieces_of_any_size_is_one_replay(
 @pytest.mark.parametrize("channels", [1, 4])
 @pytest.mark.parametrize("logs", [False, True])
 def test_memory_does_not_grow_with_the_trace(tmp_path, monkeypatch, channels, logs):
-    monkeypatch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, 1 << 15))
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 1 << 15)
     monkeypatch.setattr(spool, "ROWS", 2048)
     setup = Setup(channels=channels, mapping="ChRoBaBgRaCo")
     how = {"commands": tmp_path / "c.csv", "requests": tmp_path / "r.csv", "judge": True} if logs else {}
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_the_trace(tmp_path, monkeypatch, channels, lo
 
 def test_a_channel_that_waits_for_the_end_of_the_trace_holds_nothing_up(tmp_path, monkeypatch):
     """Channel 1 has the first request and none after it: when it may go on is known at the end only."""
-    monkeypatch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, 100))
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 100)
     setup = Setup(channels=2, refresh="off")
     n = size(500, 50)
     (tmp_path / "t").write_text("LD 64\n" + "".join(f"LD {128 * k}\n" for k in range(n)))

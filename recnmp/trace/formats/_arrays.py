@@ -12,8 +12,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._files import opened, read_exactly
 from recnmp.errors import ConfigError
-from recnmp.trace.formats._files import opened, read_exactly
 
 
 @dataclass

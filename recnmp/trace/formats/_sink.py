@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._files import Progress
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.trace.formats._files import Progress
 from recnmp.trace.formats._options import ReadOptions
 from recnmp.trace.formats._rows import Rows
 from recnmp.trace.header import Header

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow import csv
 
+from recnmp._files import line_blocks
 from recnmp._registry import did_you_mean
 from recnmp.errors import ConfigError
 from recnmp.trace.formats._columns import Block, Cells, Lists, Numbers
-from recnmp.trace.formats._files import line_blocks
 from recnmp.trace.formats._rows import Rows
 
 _PARQUET_ROWS = 1 << 18

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._files import opened, packed_output
 from recnmp.errors import ConfigError
-from recnmp.trace.formats._files import opened, packed_output
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,12 @@ def load_request(path: Path, tables: int | None) -> Request:
                 raise ConfigError(
                     f"{path}: {name} are {values.dtype} of shape {values.shape}, not a row of whole numbers"
                 )
-        if len(offsets) < 2 or offsets[0] != 0 or offsets[-1] != len(indices) or np.any(offsets[1:] < offsets[:-1]):
+        if (
+            len(offsets) < 2
+            or offsets[0] != 0
+            or offsets[-1] != len(indices)
+            or np.any(offsets[1:] < offsets[:-1])
+        ):
             raise ConfigError(f"{path}: offsets do not go from 0 up to the {len(indices):,} indices")
         weight, told = None, None
         for part in parts[2:]:

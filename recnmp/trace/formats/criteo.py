@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from recnmp._files import opened, read_exactly
 from recnmp.errors import ConfigError
 from recnmp.trace.formats._arrays import Member, npy_pieces, npz_members
 from recnmp.trace.formats._columns import Block
-from recnmp.trace.formats._files import opened, read_exactly
 from recnmp.trace.formats._ids import IdMap
 from recnmp.trace.formats._log import ColumnOptions, LogOptions, read_log
 from recnmp.trace.formats._matrix import add_ids, add_matrix, declare_all, id_maps

@@ -6,18 +6,16 @@ tensors only. Written traces hold the samples of all batches as one.
 Source: github.com/facebookresearch/dlrm_datasets (README).
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
+from recnmp._files import replacing
 from recnmp.errors import ConfigError
-from recnmp.trace.formats._files import replacing
 from recnmp.trace.formats._requests import (
     RequestReadOptions,
     RequestWriteOptions,
     read_requests,
     table_major,
 )
-from recnmp.trace.formats._sink import Sink
 from recnmp.trace.formats._torch_file import save_tensors
 
 PLUGIN = True
@@ -25,11 +23,7 @@ SUMMARY = "dlrm_datasets .pt and .pt.gz (needs PyTorch)"
 
 ReadOptions = RequestReadOptions
 WriteOptions = RequestWriteOptions
-
-
-def read(files: Sequence[Path], options: RequestReadOptions, sink: Sink) -> None:
-    """Feed the samples of ``files``; raises ConfigError for what is no such file."""
-    read_requests(files, options, sink)
+read = read_requests
 
 
 def write(trace: Path, out: Path, options: RequestWriteOptions) -> None:

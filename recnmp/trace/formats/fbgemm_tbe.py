@@ -6,17 +6,15 @@ Not read: batches whose tables differ in bags (``Bs_per_feature_per_rank``), whi
 Source: github.com/pytorch/FBGEMM (tbe/bench, tbe/utils/requests.py).
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from recnmp.trace.formats._files import replacing
+from recnmp._files import replacing
 from recnmp.trace.formats._requests import (
     RequestReadOptions,
     RequestWriteOptions,
     read_requests,
     table_major,
 )
-from recnmp.trace.formats._sink import Sink
 from recnmp.trace.formats._torch_file import save_tensors
 
 PLUGIN = True
@@ -24,11 +22,7 @@ SUMMARY = "FBGEMM TBE request files (needs PyTorch)"
 
 ReadOptions = RequestReadOptions
 WriteOptions = RequestWriteOptions
-
-
-def read(files: Sequence[Path], options: RequestReadOptions, sink: Sink) -> None:
-    """Feed the samples of ``files``; raises ConfigError for what is no such file."""
-    read_requests(files, options, sink)
+read = read_requests
 
 
 def write(trace: Path, out: Path, options: RequestWriteOptions) -> None:

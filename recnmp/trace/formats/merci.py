@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from recnmp._files import line_blocks, opened
 from recnmp.errors import ConfigError
 from recnmp.trace.formats import _kernels as kernel
-from recnmp.trace.formats._files import line_blocks, opened
 from recnmp.trace.formats._ids import IdMap
 from recnmp.trace.formats._matrix import declare_all
 from recnmp.trace.formats._options import IdMode, IdOptions

@@ -12,9 +12,9 @@ from typing import Literal
 
 from pydantic import Field
 
+from recnmp._files import opened
 from recnmp.errors import ConfigError
 from recnmp.trace.formats._columns import Block
-from recnmp.trace.formats._files import opened
 from recnmp.trace.formats._log import ColumnOptions, LogOptions, read_log
 from recnmp.trace.formats._options import IdOptions
 from recnmp.trace.formats._sink import Sink

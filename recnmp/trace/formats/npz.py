@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
 
+from recnmp._files import replacing
 from recnmp.errors import ConfigError
 from recnmp.trace.formats._arrays import Member, npz_member, npz_members, npz_output
-from recnmp.trace.formats._files import replacing
 from recnmp.trace.formats._ids import IdMap
 from recnmp.trace.formats._matrix import add_ids, add_matrix, declare_all
 from recnmp.trace.formats._options import IdMode, IdOptions

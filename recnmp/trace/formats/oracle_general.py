@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import Field
 
+from recnmp._files import opened, packed_output, read_exactly, replacing
 from recnmp.errors import ConfigError
 from recnmp.trace.formats import _kernels as kernel
-from recnmp.trace.formats._files import opened, packed_output, read_exactly, replacing
 from recnmp.trace.formats._ids import IdMap, SlotTable
 from recnmp.trace.formats._options import IdMode, IdOptions
 from recnmp.trace.formats._options import WriteOptions as NoOptions

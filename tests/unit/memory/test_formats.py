@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from builders import DDR4, trace_of
 
+from recnmp._files import line_blocks
 from recnmp.config.schema import MemoryConfig, PlacementConfig
 from recnmp.errors import ConfigError
 from recnmp.memory import _text, formats
@@ -85,8 +86,8 @@ def test_channels_come_from_the_mapping_or_the_address_vector(tmp_path):
 def test_gzip_is_read_as_what_it_holds(tmp_path):
     text = f"LD {address(**WHERE):#x}\n".encode() * 1000
     assert places(read(tmp_path / "t.gz", gzip.compress(text), "ramulator"))[-1] == (0, LANE, 70, 5, 0, 0)
-    assert "damaged gzip" in refused(tmp_path / "t.gz", gzip.compress(text)[:-20], "ramulator")
-    assert "damaged gzip" in refused(tmp_path / "t.gz", b"\x1f\x8bnonsense", "ramulator")
+    assert "damaged compressed file" in refused(tmp_path / "t.gz", gzip.compress(text)[:-20], "ramulator")
+    assert "damaged compressed file" in refused(tmp_path / "t.gz", b"\x1f\x8bnonsense", "ramulator")
 
 
 def test_blocks_do_not_show(tmp_path, monkeypatch):
@@ -98,10 +99,10 @@ def test_blocks_do_not_show(tmp_path, monkeypatch):
     np.testing.assert_array_equal(whole.row, fields["Ro"])
     np.testing.assert_array_equal(whole.write, [n % 3 > 0 for n in numbers])
     for size in (20, 100, 999):
-        cut = list(_text.read_blocks(tmp_path / "t", size))
+        cut = list(line_blocks(tmp_path / "t", size))
         assert b"".join(block for _, block in cut) == text.encode()
         assert all(text[: text.index(block.decode())].count("\n") + 1 == first for first, block in cut[:3])
-        monkeypatch.setattr(formats, "read_blocks", lambda path, size=size: _text.read_blocks(path, size))
+        monkeypatch.setattr(formats, "BLOCK_BYTES", size)
         assert places(read(tmp_path / "t", text, "ramulator")) == places(whole)
         bad = text.replace(f"{numbers[400]:#x}", "0xyz")
         at = bad[: bad.index("0xyz")].count("\n") + 1
@@ -196,7 +197,7 @@ def test_a_bad_line_is_named_with_what_is_allowed(tmp_path, kind, text, message)
 
 
 def test_a_file_that_is_no_text_or_not_there_is_one_line(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere: no such trace file"):
+    with pytest.raises(ConfigError, match="nowhere: no such file"):
         read_memory_trace(tmp_path / "nowhere", "ramulator", DDR4, MEMORY)
     random = np.random.default_rng(0).integers(0, 256, 4 << 20, np.uint8)
     assert "a line of more than" in refused(tmp_path / "t", random[random != 10].tobytes(), "ramulator")
@@ -249,7 +250,7 @@ def test_an_embedding_trace_without_lookups_has_no_requests(tmp_path):
 
 
 def test_a_clock_that_goes_back_over_the_border_of_a_piece_keeps_its_place(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, 24))
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 24)
     (tmp_path / "t").write_text("0x0 READ 30\n0x40 READ 35\n0x80 READ 10\n0xc0 READ 40\n")
     chunks = list(read_chunks(tmp_path / "t", "dramsim3", DDR4, MEMORY))
     assert len(chunks) > 1
@@ -281,7 +282,7 @@ def test_writes_are_known_by_their_letters_before_a_line_is_read(tmp_path, kind,
 
 
 def test_a_write_beyond_the_limit_is_not_looked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(formats, "read_blocks", lambda path: _text.read_blocks(path, 10))
+    monkeypatch.setattr(formats, "BLOCK_BYTES", 10)
     (tmp_path / "t").write_text("LD 0\n\nLD 64\nLD 128\nST 192\n")
     assert not may_write(tmp_path / "t", "ramulator", 2)
     assert may_write(tmp_path / "t", "ramulator", 4)

@@ -1,6 +1,7 @@
 """Formats of arrays and records: .npz, PyTorch's files, cache traces, damaged ones among them."""
 
 import gzip
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from builders import trace_of
 from recnmp.errors import ConfigError
 from recnmp.placement.export import export_trace
 from recnmp.trace.convert import find_format, format_options, import_trace
+from recnmp.trace.formats import _requests
 from recnmp.trace.formats.oracle_general import RECORD
 from recnmp.trace.storage import load_trace, read_header, save_trace
 

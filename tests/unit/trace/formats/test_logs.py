@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from recnmp import _files
 from recnmp.errors import ConfigError
 from recnmp.trace.convert import find_format, format_options, import_trace
-from recnmp.trace.formats import _files
 from recnmp.trace.storage import load_trace
 
 CRITEO_BAD = "C26: not a whole hex number"

@@ -1,4 +1,4 @@
-"""Files as formats need them: blocks of whole lines, packed or not, and outputs that appear when complete."""
+"""Files of foreign formats: blocks of whole lines, packed or not, and outputs that appear when they are complete."""
 
 import contextlib
 import gzip
@@ -51,7 +51,10 @@ def read_exactly(file: BinaryIO, size: int) -> bytes:
 
 
 def line_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(number of its first line, whole lines)``; the last line may lack its end. Raises ConfigError."""
+    """Yield ``(number of its first line, whole lines)`` of a text file, packed or not.
+
+    Raises ConfigError as ``opened`` does, and for a line longer than a block.
+    """
     with opened(path) as file:
         line, rest = 1, b""
         while piece := file.read(size):
