@@ -197,9 +197,8 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
             table,
             self._forwards.current,
             call.entry,
-            call.bag,
+            call.lengths,
             call.weight_of_lookup,
-            bags=call.bags,
             pooling=call.pooling,
             continues=continues,
         )

@@ -15,7 +15,6 @@ those in host memory make the check fail.
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -64,32 +63,17 @@ def read_tables(name: str, given: Mapping[str, Any], result: Any, _tables: Table
     for feature, source in enumerate(sources):
         ends = offsets[feature * batch : (feature + 1) * batch + 1]
         span = slice(int(ends[0]), int(ends[-1]))
-        bags = int(ends[-1] - ends[0]) if none else batch
-        bag = np.arange(bags) if none else np.repeat(np.arange(batch), np.diff(ends))
+        lengths = np.ones(span.stop - span.start, np.int64) if none else np.diff(ends)
         output = result[span, : source.dim] if none else result[:, columns[feature] : columns[feature + 1]]
-        call = EmbeddingCall(
-            name, source, indices[span], bag, bags, None if weight is None else weight[span], pooling, output
-        )
-        calls.append(_without_pruned(call))
+        mine, entry = None if weight is None else weight[span], indices[span]
+        call = EmbeddingCall(name, source, entry, lengths, mine, pooling, output)
+        pruned = entry < 0
+        if pruned.any() and POOLINGS[pooling] != "sum":
+            raise RecnmpError(
+                f"the model calls {name} for other than sums over pruned entries: not supported"
+            )
+        calls.append(call.without(pruned))
     return calls
-
-
-def _without_pruned(call: EmbeddingCall) -> EmbeddingCall:
-    """Drop lookups of index -1, which read nothing."""
-    keep = call.entry >= 0
-    if keep.all():
-        return call
-    if POOLINGS[call.pooling] != "sum":
-        raise RecnmpError(
-            f"the model calls {call.operator} for other than sums over pruned entries: not supported"
-        )
-    weight = call.weight_of_lookup
-    return replace(
-        call,
-        entry=call.entry[keep],
-        bag=call.bag[keep],
-        weight_of_lookup=None if weight is None else weight[keep],
-    )
 
 
 def _without_lists(given: Mapping[str, Any]) -> dict[str, Any]:

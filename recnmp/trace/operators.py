@@ -1,7 +1,7 @@
 """What PyTorch's embedding operators read: one operator call in, arrays of entries and bags out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,8 +21,7 @@ class EmbeddingCall:
         operator: its name, such as ``aten::embedding_bag``.
         source: the table.
         entry: entries read, in the numbering of the whole table, shape (lookups,).
-        bag: bag of each lookup, from 0, shape (lookups,), not decreasing.
-        bags: bags pooled, empty ones included.
+        lengths: lookups of each bag, shape (bags,); the first bag's come first.
         weight_of_lookup: weight of each lookup, shape (lookups,), or None.
         pooling: index into ``POOLINGS``.
         output: what the operator returned for these bags, shape (bags, dim).
@@ -31,11 +30,27 @@ class EmbeddingCall:
     operator: str
     source: TableSource
     entry: NDArray[np.int64]
-    bag: NDArray[np.int64]
-    bags: int
+    lengths: NDArray[np.int64]
     weight_of_lookup: NDArray[np.float32] | None
     pooling: int
     output: Tensor
+
+    @property
+    def bags(self) -> int:
+        """Bags pooled, empty ones included."""
+        return len(self.lengths)
+
+    def without(self, left_out: NDArray[np.bool_]) -> "EmbeddingCall":
+        """Return the call without the lookups that ``left_out``, shape (lookups,), marks; no bag goes."""
+        if not left_out.any():
+            return self
+        bag, keep, weight = np.repeat(np.arange(self.bags), self.lengths), ~left_out, self.weight_of_lookup
+        return replace(
+            self,
+            entry=self.entry[keep],
+            lengths=np.bincount(bag[keep], minlength=self.bags),
+            weight_of_lookup=None if weight is None else weight[keep],
+        )
 
 
 Reader = Callable[[str, Mapping[str, Any], Any, Tables], list[EmbeddingCall]]
@@ -44,27 +59,20 @@ Reader = Callable[[str, Mapping[str, Any], Any, Tables], list[EmbeddingCall]]
 
 def read_bags(
     given: Mapping[str, Any], first: int = 0
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int, NDArray[np.float32] | None]:
-    """Return entries, bags, number of bags and weights that ``indices`` and ``offsets`` of a call describe."""
-    indices = integers(given["indices"])
-    offsets = given.get("offsets")
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32] | None]:
+    """Return entries, lengths of bags and weights that ``indices`` and ``offsets`` of a call describe."""
+    indices, offsets = integers(given["indices"]), given.get("offsets")
     if offsets is None:  # two dimensions: a bag a row
-        width = indices.shape[1]
-        offsets_array, indices = np.arange(0, indices.size, max(width, 1)), indices.reshape(-1)
-        offsets_array = offsets_array if width else np.zeros(len(given["indices"]), np.int64)
+        lengths = np.full(len(indices), indices.shape[1])
+        indices = indices.reshape(-1)
     else:
-        offsets_array = integers(offsets)
-    last = bool(given.get("include_last_offset")) and offsets is not None
-    starts = offsets_array[:-1] if last else offsets_array
-    end = offsets_array[-1] if last else len(indices)
-    bag = np.repeat(np.arange(len(starts)), np.diff(starts, append=end))
-    entry = indices[: len(bag)]
-    return (
-        first + entry if first else entry,
-        bag,
-        len(starts),
-        _weights(given.get("per_sample_weights"), len(bag)),
-    )
+        ends = integers(offsets)
+        if not given.get("include_last_offset"):
+            ends = np.append(ends, len(indices))
+        lengths = np.diff(ends)
+    lookups = int(lengths.sum())
+    entry = indices[:lookups]
+    return first + entry if first else entry, lengths, _weights(given.get("per_sample_weights"), lookups)
 
 
 def _weights(given: Tensor | None, n: int) -> NDArray[np.float32] | None:
@@ -76,14 +84,12 @@ def _read_embedding_bag(
 ) -> list[EmbeddingCall]:
     weight: Tensor = given["weight"]
     source, first = table_of(weight)
-    entry, bag, bags, weights = read_bags(given, first)
-    padding = _padding(name, given.get("padding_idx"), weight.shape[0])
-    if padding is not None:
-        keep = entry != first + padding  # torch does not read padded lookups
-        entry, bag = entry[keep], bag[keep]
-        weights = None if weights is None else weights[keep]
+    entry, lengths, weights = read_bags(given, first)
     mode = int(given.get("mode", 0))  # sum, mean, max: the order of POOLINGS
-    return [EmbeddingCall(name, source, entry, bag, bags, weights, mode, result[0])]
+    call = EmbeddingCall(name, source, entry, lengths, weights, mode, result[0])
+    padding = _padding(name, given.get("padding_idx"), weight.shape[0])
+    # torch does not read padded lookups
+    return [call if padding is None else call.without(entry == first + padding)]
 
 
 def _padding(name: str, index: int | None, entries: int) -> int | None:
@@ -125,7 +131,7 @@ def _read_index(name: str, given: Mapping[str, Any], result: Any, tables: Tables
 def gather(name: str, source: TableSource, entry: NDArray[np.int64], result: Tensor) -> EmbeddingCall:
     """Return a call that pools nothing: a bag for each entry."""
     pooling, output = POOLINGS.index("none"), result.reshape(len(entry), source.dim)
-    return EmbeddingCall(name, source, entry, np.arange(len(entry)), len(entry), None, pooling, output)
+    return EmbeddingCall(name, source, entry, np.ones(len(entry), np.int64), None, pooling, output)
 
 
 def integers(tensor: Tensor) -> NDArray[np.int64]:

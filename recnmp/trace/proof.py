@@ -7,6 +7,7 @@ finished trace holds what was replayed.
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,8 @@ class Proof:
         """Compare one call on table number ``table``, the next of the trace.
 
         A sum of n FP32 terms may differ by n + 4 roundings of the sum of their magnitudes, whatever the order;
-        four roundings of the bag's largest element pass without a look at the terms.
+        four roundings of the bag's largest element pass without a look at the terms. What does not pass at once
+        is added again in FP64.
         Raises RecnmpError that names call, operator, bag and both values.
         """
         what = f"call {self.calls} ({call.operator} on table {table})"
@@ -55,25 +57,25 @@ class Proof:
         rounding = max(_EPSILON, float(returned.eps))
         smallest = float(returned.smallest_normal) * rounding  # steps near zero
         tiny, largest = max(_TINY, smallest), float(returned.max) * (1 - rounding)
-        lengths = np.bincount(call.bag, minlength=call.bags)
-        for bags, lookups in _groups(lengths):
+        for bags, lookups in _groups(call.lengths):
             theirs: NDArray[np.float64] = _of(call.output, bags).to(torch.float64).cpu().numpy()
             with np.errstate(invalid="ignore", over="ignore"):
-                pooled = _pooled(call, lookups)
-                difference = np.abs(theirs - pooled)
+                quick = _pooled(call, lookups, np.float32)
+                difference = np.abs(theirs - quick)
                 # most are within a few roundings of the bag's largest element: their terms need not be known
-                close = difference.max(axis=1) <= np.abs(pooled).max(axis=1) * rounding * 4 + tiny
+                close = difference.max(axis=1) <= np.abs(quick).max(axis=1) * rounding * 4 + tiny
                 unsure = np.flatnonzero(~close)
-                allowed = _allowed(call, lookups[unsure]) + np.abs(pooled[unsure]) * rounding + tiny
-                known = np.isfinite(allowed) & (np.abs(pooled[unsure]) < largest)
+                pooled = _pooled(call, lookups[unsure], np.float64)
+                difference[unsure] = np.abs(theirs[unsure] - pooled)
+                allowed = _allowed(call, lookups[unsure]) + np.abs(pooled) * rounding + tiny
+                known = np.isfinite(allowed) & (np.abs(pooled) < largest)
                 known &= allowed < _LARGEST * _EPSILON
                 wrong = known & ~(difference[unsure] <= allowed)
             if wrong.any():
                 row, element = np.argwhere(wrong)[0]
-                bag = unsure[row]
                 raise RecnmpError(
-                    f"capture check failed: {what}, bag {bags[bag]}, element {element}: the model has "
-                    f"{theirs[bag, element]:.9g}, the replayed lookups give {pooled[bag, element]:.9g}"
+                    f"capture check failed: {what}, bag {bags[unsure[row]]}, element {element}: the model has "
+                    f"{theirs[unsure[row], element]:.9g}, the replayed lookups give {pooled[row, element]:.9g}"
                 )
             self.incomparable += int((~known).any(axis=1).sum())
             finite = difference[np.isfinite(difference)]
@@ -81,7 +83,7 @@ class Proof:
         self.calls += 1
         self.bags += call.bags
         weight = call.weight_of_lookup
-        self._digests.append(_digest((table, call.pooling), lengths, call.entry, weight))
+        self._digests.append(_digest((table, call.pooling), call.lengths, call.entry, weight))
 
     def confirm(self, trace: Trace) -> None:
         """Compare the finished ``trace`` with the calls; raises RecnmpError that names the first that differs."""
@@ -139,20 +141,28 @@ def _of(output: Tensor, bags: NDArray[np.int64]) -> Tensor:
     return output.detach().index_select(0, torch.from_numpy(bags).to(output.device))
 
 
-def _pooled(call: EmbeddingCall, lookups: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the pooled vectors of the bags of ``lookups``, shape (k, length)."""
+def _pooled(call: EmbeddingCall, lookups: NDArray[np.int64], dtype: type[np.floating[Any]]) -> NDArray[Any]:
+    """Return the pooled vectors of the bags of ``lookups``, shape (k, length), added in ``dtype``.
+
+    FP32 sums are products with a row of weights, which take a fifth of the time of ``sum``.
+    """
     k, length = lookups.shape
-    if length == 0:
-        return np.zeros((k, call.source.dim))
-    values = call.source.values(call.entry[lookups].reshape(-1)).reshape(k, length, -1)
-    if call.weight_of_lookup is not None:
-        values *= call.weight_of_lookup[lookups][:, :, None]
+    if k * length == 0:
+        return np.zeros((k, call.source.dim), dtype)
+    values = (
+        call.source.values(call.entry[lookups].reshape(-1)).reshape(k, length, -1).astype(dtype, copy=False)
+    )
     mode = POOLINGS[call.pooling]
+    weight = call.weight_of_lookup
+    pooled: NDArray[Any]
     if mode == "max":
-        largest: NDArray[np.float64] = values.max(axis=1).astype(np.float64)
-        return largest
-    pooled: NDArray[np.float64] = values.sum(axis=1, dtype=np.float64)
-    return pooled / length if mode == "mean" else pooled
+        pooled = values.max(axis=1)
+    elif length == 1 and weight is None:
+        pooled = values[:, 0]
+    else:
+        row = np.ones((1, length), dtype) if weight is None else weight[lookups][:, None, :].astype(dtype)
+        pooled = np.matmul(row, values)[:, 0]
+    return pooled / dtype(length) if mode == "mean" else pooled
 
 
 def _allowed(call: EmbeddingCall, lookups: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -18,8 +18,7 @@ _SUM = POOLINGS.index("sum")
 
 def _read_packed_bag(name: str, given: Mapping[str, Any], result: Any, tables: Tables) -> list[EmbeddingCall]:
     source = tables.packed(given["weight"], bool(given.get("pruned_weights")))
-    entry, bag, bags, weights = read_bags(given)
-    return [EmbeddingCall(name, source, entry, bag, bags, weights, _SUM, result)]
+    return [EmbeddingCall(name, source, *read_bags(given), _SUM, result)]
 
 
 def _read_packed_entries(
@@ -37,8 +36,7 @@ def _read_rows(layout: Layout) -> Reader:
         if given.get("pruned_weights") and mapping is not None and mapping.numel() > 1:
             raise RecnmpError("a pruned embedding table: a trace has no mapping of its compressed indices")
         source, first = table_of(given["weight"], layout)
-        entry, bag, bags, weights = read_bags(given, first)
-        return [EmbeddingCall(name, source, entry, bag, bags, weights, _SUM, result)]
+        return [EmbeddingCall(name, source, *read_bags(given, first), _SUM, result)]
 
     return read
 

@@ -17,7 +17,7 @@ class BatchLimitReached(BaseException):
 
 
 class Recorder:
-    """Collects operator calls in memory, 8 to 12 bytes per lookup.
+    """Collects operator calls in memory, 4 to 8 bytes per lookup and 4 per bag.
 
     Args:
         batches: raise ``BatchLimitReached`` when a further batch begins; no limit when None.
@@ -26,7 +26,9 @@ class Recorder:
 
     def __init__(self, batches: int | None, on_batch: Callable[[int], None] | None) -> None:
         self._limit, self._on_batch = batches, on_batch
-        self._lookups: list[tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.float32] | None]] = []
+        self._entries: list[NDArray[np.uint32]] = []
+        self._lengths: list[NDArray[np.uint32]] = []
+        self._weights: list[NDArray[np.float32] | None] = []
         self._calls: list[tuple[int, int, int, int]] = []  # table, bags, batch, pooling
         self._bags = 0
         self._batch = -1
@@ -43,22 +45,20 @@ class Recorder:
         table: int,
         forward: tuple[int, object] | None,
         entry: NDArray[np.int64],
-        bag: NDArray[np.int64],
+        lengths: NDArray[np.int64],
         weight: NDArray[np.float32] | None,
         *,
-        bags: int,
         pooling: int,
         continues: bool = False,
     ) -> None:
-        """Add a call of ``bags`` bags on ``table``.
+        """Add a call on ``table``.
 
         Args:
             table: number of the table.
             forward: number of the forward pass it belongs to and whose it is, or None outside of any.
-            entry: entries read, shape (lookups,).
-            bag: bag of each lookup within the call, shape (lookups,).
+            entry: entries read, shape (lookups,), below 2^32.
+            lengths: lookups of each bag, shape (bags,).
             weight: weight of each lookup, or None.
-            bags: bags of the call, empty ones included.
             pooling: index into ``POOLINGS``.
             continues: whether it is part of the operator that the call before was part of.
         """
@@ -66,12 +66,14 @@ class Recorder:
             self._seen.setdefault(table, forward[0] if forward else None)
         else:
             self._enter_batch(table, forward)
-        if self._bags + bags > _LARGEST or (len(entry) and entry.max() > _LARGEST):
-            raise RecnmpError("a trace holds fewer than 2^32 bags, and 2^32 entries per table")
-        numbered = np.add(bag, self._bags, dtype=np.uint32, casting="unsafe")  # fits, as was checked
-        self._lookups.append((numbered, entry.astype(np.uint32), weight))
-        self._calls.append((table, bags, self._batch, pooling))
-        self._bags += bags
+        self._bags += len(lengths)
+        if self._bags > _LARGEST:
+            raise RecnmpError("a trace holds fewer than 2^32 bags")
+        # copies, since the model may change its tensors
+        self._entries.append(entry.astype(np.uint32))
+        self._lengths.append(lengths.astype(np.uint32))
+        self._weights.append(None if weight is None else weight.copy())
+        self._calls.append((table, len(lengths), self._batch, pooling))
 
     @property
     def calls(self) -> int:
@@ -82,13 +84,13 @@ class Recorder:
         """Return what was recorded; at least one call must have been."""
         table, bags, batch, pooling = np.array(self._calls, np.int64).T
         calls = Calls(table.astype(np.uint16), np.cumsum(bags) - bags, bags, batch, pooling.astype(np.uint8))
-        bag = np.concatenate([bag for bag, _, _ in self._lookups])
-        entry = np.concatenate([entry for _, entry, _ in self._lookups])
+        bag = np.repeat(np.arange(self._bags, dtype=np.uint32), np.concatenate(self._lengths))
+        entry = np.concatenate(self._entries)
         weight = None
-        if any(weights is not None for _, _, weights in self._lookups):
-            ones = (np.ones(len(e), np.float32) if w is None else w for _, e, w in self._lookups)
-            weight = np.concatenate(list(ones))
-        of_table = np.repeat(calls.table, [len(entry) for _, entry, _ in self._lookups])
+        if any(weights is not None for weights in self._weights):
+            pairs = zip(self._entries, self._weights, strict=True)
+            weight = np.concatenate([np.ones(len(e), np.float32) if w is None else w for e, w in pairs])
+        of_table = np.repeat(calls.table, [len(entries) for entries in self._entries])
         return Trace(of_table, bag, entry, weight, tuple(tables), calls, dict(meta))
 
     def _enter_batch(self, table: int, forward: tuple[int, object] | None) -> None:

@@ -13,7 +13,7 @@ from recnmp.errors import RecnmpError
 from recnmp.trace import layouts
 from recnmp.trace.layouts import Layout
 
-_MOST_TABLES = 1 << 16
+_MOST_TABLES, _MOST_ENTRIES = 1 << 16, 1 << 32
 
 OF_TENSORS = {
     torch.float32: layouts.FP32,
@@ -112,6 +112,8 @@ class Tables:
         """Return the number of the table, a new one at first sight."""
         number, _ = self._numbers.setdefault(source.place, (len(self._numbers), source))
         self._indexable.setdefault(source.place.address, source.rows)
+        if source.entries > _MOST_ENTRIES:
+            raise RecnmpError(f"an embedding table of {source.entries:,} entries: a trace holds at most 2^32")
         if number >= _MOST_TABLES:
             raise RecnmpError("more than 65,536 tables: are the weights computed anew in every forward pass?")
         return number

@@ -433,6 +433,18 @@ def test_weights_that_change_between_calls_do_not_disturb_the_check():
     assert _checked(capture).batches == 3
 
 
+def test_arguments_that_the_model_writes_over_are_recorded_as_they_were(mode):
+    indices, offsets, weights = INDICES.clone(), OFFSETS.clone(), torch.linspace(1, 2, 8)
+    with mode(), Capture() as capture:
+        F.embedding_bag(indices, _weight(), offsets, mode="sum", per_sample_weights=weights)
+        for argument in (indices, offsets, weights):
+            argument.zero_()
+    trace = _checked(capture)
+    assert trace.entry.tolist() == INDICES.tolist()
+    assert trace.bag.tolist() == [0, 0, 0, 2, 2, 2, 2, 3]
+    np.testing.assert_array_equal(trace.weight, np.linspace(1, 2, 8, dtype=np.float32))
+
+
 def test_the_time_that_capture_takes_is_counted():
     with Capture() as capture:
         F.embedding_bag(INDICES, _weight(), OFFSETS, mode="sum")
