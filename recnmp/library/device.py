@@ -159,12 +159,19 @@ class BesideTimes(_Facts):
     beside: Parts = Field(description="the same parts with the gather beside them")
     gather_alone: PartTiming = Field(description="a lookup of the gather")
     gather_beside: PartTiming
+    cpu_share: CpuShare
 
     @model_validator(mode="after")
     def _same_parts(self) -> Self:
         if list(self.alone) != list(self.beside) or list(in_order(self.alone)) != list(self.alone):
             raise ValueError("alone and beside must list the same parts, in the order they run")
         return self
+
+    @property
+    def unstable_because(self) -> str:
+        """Why the figures may be off: a spread that is too wide, a CPU that was shared; empty when stable."""
+        gather = {"gather alone": self.gather_alone, "gather beside": self.gather_beside}
+        return instability(self.alone | self.beside | gather, self.cpu_share)
 
     @property
     def dense_slowdown(self) -> dict[str, float]:

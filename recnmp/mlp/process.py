@@ -30,6 +30,9 @@ _THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
 )
 
+RUNNING = "running"
+"""What a process that was told to go says once it does its work."""
+
 REFUSED = 2
 """Exit status of a process that cannot do what was asked, as of the command line."""
 
@@ -131,10 +134,14 @@ class Asked:
                 self._process.stdin.close()
             self._process.stdin = None
 
-    def wait_for(self, word: str) -> None:
-        """Wait until the process prints ``word`` as a line; raises as `answer` when it ends without."""
+    def go(self) -> None:
+        """Tell the process to begin, and wait until it says that it does; raises as `answer` when it ends."""
         assert self._process.stdout is not None
-        if self._process.stdout.readline().strip() != word:
+        if self._process.stdin is not None:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.write("go\n")
+                self._process.stdin.flush()
+        if self._process.stdout.readline().strip() != RUNNING:
             self.answer()
             raise RecnmpError(f"{self._what} failed: its process gave no answer")
 

@@ -132,8 +132,9 @@ def without_models(how: How, name: str, note: str, **sections: Any) -> DevicePro
 
 def write_profile(profile: DeviceProfile, path: Path) -> None:
     """Write ``profile`` as YAML, one line per part, ready for ``library/devices``."""
+    values = profile.model_dump(mode="json", exclude_none=True)
     text = yaml.safe_dump(
-        profile.model_dump(mode="json", exclude_none=True),
+        {key: value for key, value in values.items() if value not in ({}, "")},
         sort_keys=False,
         width=110,
         default_flow_style=None,

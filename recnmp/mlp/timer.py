@@ -42,10 +42,12 @@ def _stored(config: Config, device: DeviceProfile, batch_size: int) -> MlpTiming
         return stored
     factors, measured = slowdown_from_profile(device, config.model, batch_size, config.arrival.threads - 1)
     found = device.interference[stored_name(config.model)]
+    why = measured.unstable_because
     return replace(
         stored,
         host_slowdown=factors,
         interference=f"measured on {found.date} beside {measured.gather_threads} gathering "
         f"thread{'s' * (measured.gather_threads != 1)} of {config.arrival.threads - 1} ({found.gather}); "
-        f"the gather itself took {measured.sls_slowdown:.2f} x as long, which is not applied",
+        f"the gather itself took {measured.sls_slowdown:.2f} x as long, which is not applied; "
+        + (f"unstable: {why}" if why else "stable"),
     )

@@ -15,7 +15,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _ASCII = str.maketrans(
     {**dict.fromkeys("▏▎▍", "|"), **dict.fromkeys("▌▋▊▉█", "#"), "─": "-", "·": "-", "µ": "u"}
 )
-_PARTS = {
+PART_LABELS = {
     "h2d_features": "features to the GPU",
     "bottom_mlp": "bottom MLP",
     "sls": "SLS",
@@ -120,7 +120,7 @@ def _where_time_goes(document: Json) -> Iterator[str]:
         return
     longest = max(whole["host_ns"], whole.get("nmp_ns") or 0.0)
     yield _row("where the time goes", "host", "NMP" if nmp else "")
-    for key, label in _PARTS.items():
+    for key, label in PART_LABELS.items():
         if not host.get(f"{key}_ns"):
             continue
         line = _row(label, _ns(host[f"{key}_ns"]), indent=True) + "  " + _bar(host[f"{key}_ns"] / longest)

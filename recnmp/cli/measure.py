@@ -1,0 +1,256 @@
+"""`measure mlp`, `measure sls` and `measure interference`: real hardware timed into a device profile."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from recnmp.cli._base import FILE, cli, json_option, progress
+from recnmp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recnmp.library.device import DeviceProfile
+    from recnmp.trace.trace import Trace
+
+_BATCHES = "1,4,16,64,256,1024"
+_MODEL = "Model of the library or YAML file; several with commas or by repeating; all for the whole library."
+
+
+def _numbers(_: click.Context, option: click.Parameter, value: str) -> list[int]:
+    parts = value.split(",")
+    if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r}: whole numbers above 0 with commas", param=option)
+    return [int(part) for part in parts]
+
+
+def _size(_: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    from recnmp.units import parse_bytes
+
+    try:
+        return None if value is None else parse_bytes(value)
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param=option) from None
+
+
+_models_option = click.option("--model", "models", multiple=True, required=True, metavar="M", help=_MODEL)
+_threads_option = click.option(
+    "--threads", default=1, show_default=True, type=click.IntRange(1), help="Of the matrix library."
+)
+_repeats_option = click.option(
+    "--repeats", default=30, show_default=True, type=click.IntRange(3), help="Samples of a part in a process."
+)
+_memory_option = click.option(
+    "--table-memory",
+    "table_bytes",
+    metavar="SIZE",
+    callback=_size,
+    help="Allocated for tables, such as 2 GiB; by default four times the last-level cache, at most half of the "
+    "memory that is free.",
+)
+_name_option = click.option("--name", help="Name of the profile; by default that of the file.")
+_note_option = click.option("--note", default="", help="What a reader must know about this machine.")
+_out_option = click.option(
+    "--out", type=FILE, metavar="FILE", help="Device profile (YAML) to write; its other sections are kept."
+)
+_from_trace = (
+    click.option("--trace", "file", type=FILE, metavar="FILE", help="Trace whose indices are gathered."),
+    click.option(
+        "--trace-batches",
+        default=8,
+        show_default=True,
+        type=click.IntRange(1),
+        help="Batches gathered, at most.",
+    ),
+    click.option("--batch-size", default=64, show_default=True, type=click.IntRange(1), help="Of --model."),
+    click.option(
+        "--seed", default=1, show_default=True, type=click.IntRange(0), help="Of --model's indices."
+    ),
+)
+
+
+def _options(*options: Callable[..., Any]) -> Callable[..., Any]:
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+@cli.group()
+def measure() -> None:
+    """Time real hardware: dense parts, the host's gather-reduce, and how they disturb each other."""
+
+
+@measure.command()
+@_options(_models_option, _threads_option, _repeats_option)
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option(
+    "--batch", "batches", default=_BATCHES, show_default=True, callback=_numbers, help="Batch sizes."
+)
+@click.option("--dtype", type=click.Choice(["fp32", "bf16", "int8"]), default="fp32", show_default=True)
+@click.option("--compile", "compiled", is_flag=True, help="Pass every operator through torch.compile.")
+@click.option("--backend", type=click.Choice(["auto", "torch", "numpy"]), default="auto", show_default=True)
+@click.option("--processes", default=5, show_default=True, type=click.IntRange(1), help="For each model.")
+@_options(_name_option, _note_option, _out_option, json_option)
+def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
+    """Time the dense part of models, operator by operator, in fresh processes.
+
+    On a GPU: launches included, kernels alone by graph replay, and transfers of dense features and pooled vectors.
+    """
+    from recnmp.mlp.process import How
+    from recnmp.mlp.profiling import measure_profile
+
+    how = How(**{field: options[field] for field in How._fields})
+    with progress() as show:
+        profile = measure_profile(
+            _name(options),
+            _models(models),
+            batches,
+            how=how,
+            processes=options["processes"],
+            note=options["note"],
+            progress=show,
+        )
+    _finish(profile, options)
+
+
+@measure.command()
+@click.option(
+    "--model", metavar="M", help="Model whose indices are gathered, as `recnmp trace capture zoo:M` has them."
+)
+@_options(*_from_trace)
+@click.option("--threads", default="1", show_default=True, callback=_numbers, help="Such as 1,2,4.")
+@click.option(
+    "--dtype",
+    "dtypes",
+    multiple=True,
+    type=click.Choice(["fp32", "int8_rowwise"]),
+    default=("fp32", "int8_rowwise"),
+    show_default=True,
+)
+@click.option(
+    "--passes", default=30, show_default=True, type=click.IntRange(3), help="Over the trace, each a sample."
+)
+@_options(_memory_option, _name_option, _note_option, _out_option, json_option)
+def sls(model: str | None, file: Path | None, **options: Any) -> None:
+    """Time the host's own gather-reduce: PyTorch's embedding bags on a trace's indices.
+
+    Tables are larger than the last-level cache. Every entry that the trace reads has one of its own there, so reuse
+    is the trace's; each pass reads others in the same pattern.
+    """
+    from recnmp.mlp.gather import measure_gather
+    from recnmp.mlp.process import How
+    from recnmp.mlp.profiling import without_models
+
+    name, trace = _indices(model, file, options)
+    with progress() as show:
+        found = measure_gather(
+            trace,
+            threads=options["threads"],
+            dtypes=options["dtypes"],
+            table_bytes=options["table_bytes"],
+            passes=options["passes"],
+            progress=show or str,
+        )
+    how = How(threads=max(options["threads"]))
+    _finish(without_models(how, _name(options), options["note"], sls={name: found}), options)
+
+
+@measure.command()
+@_options(_models_option, _threads_option, _repeats_option)
+@click.option(
+    "--batch", "batches", default="16,64,256", show_default=True, callback=_numbers, help="Batch sizes."
+)
+@click.option(
+    "--gather", default="rm1", show_default=True, metavar="M", help="Model whose indices are gathered."
+)
+@_options(*_from_trace)
+@click.option("--gather-threads", default=1, show_default=True, type=click.IntRange(1), help="That gather.")
+@click.option(
+    "--rounds", default=3, show_default=True, type=click.IntRange(1), help="Alone, beside, in turn."
+)
+@_options(_memory_option, _name_option, _note_option, _out_option, json_option)
+def interference(
+    models: tuple[str, ...], batches: list[int], gather: str, file: Path | None, **options: Any
+) -> None:
+    """Time dense parts with and without a gather on other cores, and the gather beside them.
+
+    `end_to_end.interference: profile` uses the result where co-located models are simulated.
+    """
+    from recnmp.mlp.interference import measure_interference
+    from recnmp.mlp.process import How
+    from recnmp.mlp.profile import stored_name
+    from recnmp.mlp.profiling import without_models
+
+    name, trace = _indices(None if file else gather, file, options)
+    how = How(threads=options["threads"], repeats=options["repeats"])
+    with progress() as show:
+        found = measure_interference(
+            _models(models),
+            batches,
+            trace,
+            name,
+            how=how,
+            gather_threads=options["gather_threads"],
+            table_bytes=options["table_bytes"],
+            rounds=options["rounds"],
+            progress=show or str,
+        )
+    sections = {stored_name(model): times for model, times in found.items()}
+    _finish(without_models(how, _name(options), options["note"], interference=sections), options)
+
+
+def _models(given: tuple[str, ...]) -> list[str]:
+    from recnmp._registry import did_you_mean, library_names
+    from recnmp.config.mapping import names_file
+
+    known = library_names("models")
+    names = [name.strip() for text in given for name in text.split(",")]
+    for name in names:
+        if name != "all" and name not in known and not names_file(name):
+            raise ConfigError(
+                f"--model: unknown model {name!r}{did_you_mean(name, known)}; see `recnmp list models`"
+            )
+    return list(dict.fromkeys(known if "all" in names else names))
+
+
+def _indices(model: str | None, file: Path | None, options: dict[str, Any]) -> "tuple[str, Trace]":
+    """Return the name of the indices, and a trace that has them."""
+    if (model is None) == (file is None):
+        raise ConfigError("either --model or --trace says whose indices are gathered")
+    if file is not None:
+        from recnmp.trace.storage import load_trace
+
+        trace = load_trace(file)
+        return file.stem, trace.select(0, min(options["trace_batches"], trace.batches))
+    from recnmp.library.model import load_model
+    from recnmp.mlp.profile import stored_name
+    from recnmp.trace.synthetic import synthetic_trace
+
+    (name,) = _models((str(model),))
+    trace = synthetic_trace(
+        load_model(name), options["trace_batches"], options["batch_size"], options["seed"]
+    )
+    return stored_name(name), trace
+
+
+def _name(options: dict[str, Any]) -> str:
+    out = options["out"]
+    return options["name"] or (out.stem if out else "this machine")
+
+
+def _finish(profile: "DeviceProfile", options: dict[str, Any]) -> None:
+    """Print what was measured, and add it to the file that was named."""
+    if options["out"] is not None:
+        from recnmp.mlp.profiling import add_to_profile
+
+        add_to_profile(profile, options["out"])
+    if options["as_json"]:
+        click.echo(profile.model_dump_json(indent=2, exclude_none=True))
+        return
+    from recnmp.report.measured import profile_lines
+
+    for line in profile_lines(profile):
+        click.echo(line)
