@@ -7,10 +7,10 @@ done, 130 interrupted. Everything but click is imported by the command that need
 import os
 import sys
 
-from recnmp.cli import convert, generate, measure, memory, reproduce, simulate, trace
+from recnmp.cli import convert, generate, measure, memory, reproduce, simulate, study, trace
 from recnmp.cli._base import cli
 
-__all__ = ["cli", "convert", "generate", "main", "measure", "memory", "reproduce", "simulate", "trace"]
+__all__ = ["cli", "convert", "generate", "main", "measure", "memory", "reproduce", "simulate", "study", "trace"]
 
 
 def main() -> None:

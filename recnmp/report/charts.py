@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from recnmp.report.plots import GREY, STYLE, check_suffix
 
-_COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a8405f", "#2f9c95")
+COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a8405f", "#2f9c95")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _lines(axes: Axes, chart: Chart) -> None:
             range(len(y)),
             y,
             "--o" if one.dashed else "-o",
-            color=_COLOURS[n % len(_COLOURS)],
+            color=COLOURS[n % len(COLOURS)],
             markersize=3.5,
             linewidth=1.5,
             label=one.name,
@@ -89,7 +89,7 @@ def _bars(axes: Axes, chart: Chart) -> None:
         y = np.array([0.0 if value is None else value for value in one.values])
         x = np.arange(groups) + (0 if stacked else (i - (n - 1) / 2) * width)
         style: dict[str, Any] = {"bottom": bottom} if stacked else {}
-        bars = axes.bar(x, y, width * 0.94, color=_COLOURS[i % len(_COLOURS)], label=one.name, **style)
+        bars = axes.bar(x, y, width * 0.94, color=COLOURS[i % len(COLOURS)], label=one.name, **style)
         bottom = bottom + y if stacked else bottom
         if not stacked and groups * n <= 40:
             texts = ["" if value is None else f"{value:.2f}" for value in one.values]

@@ -1,0 +1,105 @@
+"""`study`: what a design choice is worth on a trace."""
+
+import json
+from pathlib import Path
+
+import click
+
+from recnmp.cli._base import FILE, cli, json_option, out_option, overrides_option, progress
+
+
+@cli.group()
+def study() -> None:
+    """Study caches on a trace."""
+
+
+@study.command()
+@click.argument("trace", type=FILE)
+@click.option(
+    "--policy",
+    "policies",
+    multiple=True,
+    metavar="NAME[:OPTION=V,...]",
+    help="Replacement policy; may be repeated, like the four below. By default all (`recnmp list policies`).",
+)
+@click.option("--size", "sizes", multiple=True, help="Bytes of each cache, such as '128 KiB'.")
+@click.option("--ways", multiple=True, help="Associativity, a number or full (the default).")
+@click.option(
+    "--line", "lines", multiple=True, help="What a cache keeps: entry (the default), or lines of 64 bytes."
+)
+@click.option(
+    "--scope", "scopes", multiple=True, help="Whose caches: trace (the default, one), table, llc, dimm, rank."
+)
+@click.option(
+    "--train",
+    type=float,
+    default=0.5,
+    show_default=True,
+    help="Share of the batches that warms up and trains; the rest is judged. 0 judges all, from cold caches.",
+)
+@click.option(
+    "--sampled", type=float, help="Share of the entries sampled for LRU curves of huge traces; no policies."
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the sample.")
+@click.option(
+    "--config",
+    default="rank8",
+    show_default=True,
+    help="Configuration whose memory and placement llc, dimm, rank use.",
+)
+@overrides_option
+@out_option
+@json_option
+def cache(
+    trace: Path,
+    *,
+    policies: tuple[str, ...],
+    sizes: tuple[str, ...],
+    ways: tuple[str, ...],
+    lines: tuple[str, ...],
+    scopes: tuple[str, ...],
+    train: float,
+    sampled: float | None,
+    seed: int,
+    config: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what caches are worth on TRACE: LRU misses at every size, tables that share, policies.
+
+    Policies run over all sizes, ways, lines and scopes, cold and warm. --out writes tidy tables (CSV and Parquet), a
+    figure and where all comes from.
+    """
+    from recnmp.config import load_config
+    from recnmp.study.cache.request import PLACED, Request, parse_ways
+    from recnmp.units import parse_bytes
+
+    default = Request()
+    request = Request(
+        policies,
+        tuple(parse_bytes(size) for size in sizes) or default.sizes,
+        parse_ways(ways) or default.ways,
+        lines or default.lines,
+        scopes or default.scopes,
+        train,
+        sampled,
+        seed,
+    )
+    placed = any(scope in PLACED for scope in request.scopes)
+    if overrides and not placed:
+        raise click.UsageError("--set is for the scopes llc, dimm and rank: no other one is placed")
+    chosen = load_config(config, overrides) if placed else None
+    from recnmp.study.cache.run import cache_study
+
+    with progress() as show:
+        document = cache_study(trace, request, chosen, show)
+    from recnmp.report.cache_study import cache_study_lines, write_cache_study
+
+    if out is not None:
+        write_cache_study(document, out)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    for text in cache_study_lines(document):
+        click.echo(text)
