@@ -52,7 +52,7 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
     >>> trace = capture.trace()  # doctest: +SKIP
 
     Args:
-        batches: end the run, by ``recorder.BatchLimitReached``, when a further batch begins.
+        batches: leave the ``with`` block when a further batch begins.
         on_batch: called with the number of every batch that begins, from 0.
         check: replay every call by NumPy and compare it with what the model got; see ``recnmp.trace.proof``.
         tables: tensors by name, shape (entries, dim), whose indexing (``tensor[ids]``) is a lookup although
@@ -95,9 +95,10 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error: Any) -> None:
+    def __exit__(self, *error: Any) -> bool:
         super().__exit__(*error)  # type: ignore[no-untyped-call]
         self._stack.close()
+        return isinstance(error[1], BatchLimitReached)  # all that was wanted is there
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Run the operator and, if it is an embedding lookup, record what it read."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from recnmp.errors import ConfigError
-from recnmp.trace.recorder import BatchLimitReached
 from recnmp.trace.skeleton import write_skeleton
 from recnmp.trace.storage import save_trace
 from recnmp.trace.targets import Target, find_target
@@ -180,7 +179,7 @@ def _timed(what: Target, seed: int, capture: Any) -> tuple[float, float]:
     """Return the seconds of the start and of a run, under ``capture`` unless that is None."""
     watched: Any = contextlib.nullcontext() if capture is None else capture
     before = begin = time.perf_counter()
-    with contextlib.suppress(BatchLimitReached), watched:
+    with watched:
         begin = time.perf_counter()
         if what.uses_global_seed:
             _seed(seed)

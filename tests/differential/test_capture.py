@@ -255,6 +255,15 @@ def test_announced_batches_override_what_would_be_guessed():
     assert capture.trace().calls.batch.tolist() == [0, 0, 1, 1]
 
 
+def test_the_block_ends_quietly_after_the_batches_asked_for():
+    model, indices, ran = _TwoTables(), torch.tensor([[1, 2]]), 0
+    with Capture(batches=2) as capture:
+        for _ in range(5):
+            model(indices)
+            ran += 1
+    assert (ran, capture.trace().batches) == (2, 2)
+
+
 def test_a_pass_that_fails_does_not_confuse_the_next():
     model, indices = _TwoTables(), torch.tensor([[1, 2]])
     with Capture() as capture:

@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: E402, N812
 
 from recnmp.errors import ConfigError, RecnmpError  # noqa: E402
 from recnmp.library.model import RecModel, TableGroup, load_model  # noqa: E402
-from recnmp.trace.capture import capture_target  # noqa: E402
+from recnmp.trace.capture import capture_target, run_captured  # noqa: E402
 from recnmp.trace.storage import load_trace, read_header, trace_digest  # noqa: E402
 from recnmp.trace.values import entry_values  # noqa: E402
 from recnmp.trace.zoo.dlrm import Dlrm  # noqa: E402
@@ -144,6 +144,36 @@ def test_a_script_is_stopped_after_the_batches_asked_for(folder):
     trace = capture_target("train.py 100", batches=2, progress=heard.append)
     assert (trace.batches, trace.lookups) == (2, 12)
     assert heard == ["train.py 100: batch 1 of 2", "train.py 100: batch 2 of 2"]
+
+
+def test_a_script_of_functional_calls_alone(folder):
+    (folder / "calls.py").write_text(
+        "import torch\nfrom torch.nn import functional as F\n"
+        "users, films = torch.randn(500, 16), torch.randn(300, 16)\n"
+        "for _ in range(4):\n"
+        "    ids, starts = torch.randint(0, 300, (40,)), torch.arange(0, 40, 4)\n"
+        "    F.embedding_bag(ids, films, starts, mode='mean') + F.embedding(ids[:10], users)\n"
+    )
+    captured = run_captured("calls.py")
+    trace = captured.trace
+    assert (captured.check["calls"], captured.check["bags"]) == (8, 4 * 20)
+    assert (trace.batches, trace.lookups) == (4, 4 * 50)
+    assert [(t.entries, t.dim) for t in trace.tables] == [(300, 16), (500, 16)]
+
+
+def test_a_script_that_infers_in_a_second_thread_is_one_clear_line(folder):
+    (folder / "serve.py").write_text(
+        "import threading\nimport torch\nfrom torch import nn\n"
+        "bag = nn.EmbeddingBag(100, 8)\n"
+        "thread = threading.Thread(target=bag, args=(torch.tensor([[1, 2]]),), name='server')\n"
+        "thread.start()\nthread.join()\n"
+    )
+    message = (
+        r"^embeddings were looked up in another thread \(server\), where capture cannot record them: run"
+    )
+    with pytest.raises(RecnmpError, match=message):
+        capture_target("serve.py", out=Path("t.parquet"))
+    assert not (folder / "t.parquet").exists()
 
 
 FACTORY = """
