@@ -2,16 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from recnmp.cli._base import FILE, cli, json_option, progress
+from recnmp.cli._measured import chosen_indices, chosen_models, finish, profile_name
 from recnmp.errors import ConfigError
-
-if TYPE_CHECKING:
-    from recnmp.library.device import DeviceProfile
-    from recnmp.trace.trace import Trace
 
 _BATCHES = "1,4,16,64,256,1024"
 _MODEL = "Model of the library or YAML file; several with commas or by repeating; all for the whole library."
@@ -48,7 +45,6 @@ _memory_option = click.option(
     help="Allocated for tables, such as 2 GiB; by default four times the last-level cache, at most half of the "
     "memory that is free.",
 )
-_name_option = click.option("--name", help="Name of the profile; by default that of the file.")
 _note_option = click.option("--note", default="", help="What a reader must know about this machine.")
 _out_option = click.option(
     "--out", type=FILE, metavar="FILE", help="Device profile (YAML) to write; its other sections are kept."
@@ -93,7 +89,7 @@ def measure() -> None:
 @click.option("--compile", "compiled", is_flag=True, help="Pass every operator through torch.compile.")
 @click.option("--backend", type=click.Choice(["auto", "torch", "numpy"]), default="auto", show_default=True)
 @click.option("--processes", default=5, show_default=True, type=click.IntRange(1), help="For each model.")
-@_options(_name_option, _note_option, _out_option, json_option)
+@_options(_note_option, _out_option, json_option)
 def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
     """Time the dense part of models, operator by operator, in fresh processes.
 
@@ -105,15 +101,15 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
     how = How(**{field: options[field] for field in How._fields})
     with progress() as show:
         profile = measure_profile(
-            _name(options),
-            _models(models),
+            profile_name(options),
+            chosen_models(models),
             batches,
             how=how,
             processes=options["processes"],
             note=options["note"],
             progress=show,
         )
-    _finish(profile, options)
+    finish(profile, options)
 
 
 @measure.command()
@@ -133,7 +129,7 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
 @click.option(
     "--passes", default=30, show_default=True, type=click.IntRange(3), help="Over the trace, each a sample."
 )
-@_options(_memory_option, _name_option, _note_option, _out_option, json_option)
+@_options(_memory_option, _note_option, _out_option, json_option)
 def sls(model: str | None, file: Path | None, **options: Any) -> None:
     """Time the host's own gather-reduce: PyTorch's embedding bags on a trace's indices.
 
@@ -144,7 +140,7 @@ def sls(model: str | None, file: Path | None, **options: Any) -> None:
     from recnmp.mlp.process import How
     from recnmp.mlp.profiling import without_models
 
-    name, trace = _indices(model, file, options)
+    name, trace = chosen_indices(model, file, options)
     with progress() as show:
         found = measure_gather(
             trace,
@@ -155,7 +151,7 @@ def sls(model: str | None, file: Path | None, **options: Any) -> None:
             progress=show or str,
         )
     how = How(threads=max(options["threads"]))
-    _finish(without_models(how, _name(options), options["note"], sls={name: found}), options)
+    finish(without_models(how, profile_name(options), options["note"], sls={name: found}), options)
 
 
 @measure.command()
@@ -171,7 +167,7 @@ def sls(model: str | None, file: Path | None, **options: Any) -> None:
 @click.option(
     "--rounds", default=3, show_default=True, type=click.IntRange(1), help="Alone, beside, in turn."
 )
-@_options(_memory_option, _name_option, _note_option, _out_option, json_option)
+@_options(_memory_option, _note_option, _out_option, json_option)
 def interference(
     models: tuple[str, ...], batches: list[int], gather: str, file: Path | None, **options: Any
 ) -> None:
@@ -184,11 +180,11 @@ def interference(
     from recnmp.mlp.profile import stored_name
     from recnmp.mlp.profiling import without_models
 
-    name, trace = _indices(None if file else gather, file, options)
+    name, trace = chosen_indices(None if file else gather, file, options)
     how = How(threads=options["threads"], repeats=options["repeats"])
     with progress() as show:
         found = measure_interference(
-            _models(models),
+            chosen_models(models),
             batches,
             trace,
             name,
@@ -199,58 +195,4 @@ def interference(
             progress=show or str,
         )
     sections = {stored_name(model): times for model, times in found.items()}
-    _finish(without_models(how, _name(options), options["note"], interference=sections), options)
-
-
-def _models(given: tuple[str, ...]) -> list[str]:
-    from recnmp._registry import did_you_mean, library_names
-    from recnmp.config.mapping import names_file
-
-    known = library_names("models")
-    names = [name.strip() for text in given for name in text.split(",")]
-    for name in names:
-        if name != "all" and name not in known and not names_file(name):
-            raise ConfigError(
-                f"--model: unknown model {name!r}{did_you_mean(name, known)}; see `recnmp list models`"
-            )
-    return list(dict.fromkeys(known if "all" in names else names))
-
-
-def _indices(model: str | None, file: Path | None, options: dict[str, Any]) -> "tuple[str, Trace]":
-    """Return the name of the indices, and a trace that has them."""
-    if (model is None) == (file is None):
-        raise ConfigError("either --model or --trace says whose indices are gathered")
-    if file is not None:
-        from recnmp.trace.storage import load_trace
-
-        trace = load_trace(file)
-        return file.stem, trace.select(0, min(options["trace_batches"], trace.batches))
-    from recnmp.library.model import load_model
-    from recnmp.mlp.profile import stored_name
-    from recnmp.trace.synthetic import synthetic_trace
-
-    (name,) = _models((str(model),))
-    trace = synthetic_trace(
-        load_model(name), options["trace_batches"], options["batch_size"], options["seed"]
-    )
-    return stored_name(name), trace
-
-
-def _name(options: dict[str, Any]) -> str:
-    out = options["out"]
-    return options["name"] or (out.stem if out else "this machine")
-
-
-def _finish(profile: "DeviceProfile", options: dict[str, Any]) -> None:
-    """Print what was measured, and add it to the file that was named."""
-    if options["out"] is not None:
-        from recnmp.mlp.profiling import add_to_profile
-
-        add_to_profile(profile, options["out"])
-    if options["as_json"]:
-        click.echo(profile.model_dump_json(indent=2, exclude_none=True))
-        return
-    from recnmp.report.measured import profile_lines
-
-    for line in profile_lines(profile):
-        click.echo(line)
+    finish(without_models(how, profile_name(options), options["note"], interference=sections), options)

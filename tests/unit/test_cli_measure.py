@@ -6,7 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from recnmp._registry import library_names
-from recnmp.cli import cli, measure
+from recnmp.cli import cli
+from recnmp.cli._measured import chosen_models
 from recnmp.errors import ConfigError
 from recnmp.library.device import DeviceProfile, PartTiming, read_profile
 from recnmp.library.machine import this_machine
@@ -71,10 +72,10 @@ def test_json_is_the_profile():
 
 
 def test_all_means_every_model_of_the_library_once():
-    assert measure._models(("all", "rm1")) == library_names("models")
-    assert measure._models(("rm1, rm2", "rm1")) == ["rm1", "rm2"]
+    assert chosen_models(("all", "rm1")) == library_names("models")
+    assert chosen_models(("rm1, rm2", "rm1")) == ["rm1", "rm2"]
     with pytest.raises(ConfigError, match="unknown model 'rm9'; did you mean"):
-        measure._models(("rm9",))
+        chosen_models(("rm9",))
 
 
 @pytest.mark.parametrize(
