@@ -2,7 +2,8 @@
 
 The released code has plain recurrent layers (tanh) where the paper has GRU and AUGRU; it is followed. Between
 the two layers a fully connected one and a softmax over its units are added to the first one's outputs. The
-second layer's last state meets the other vectors. Every top layer ends with a ReLU there and here.
+second layer's last state meets the other vectors. Every top layer ends with a ReLU there and here. Not followed:
+the released code lays behaviours side by side and reshapes, which mixes the samples of a batch between steps.
 """
 
 from collections.abc import Sequence
