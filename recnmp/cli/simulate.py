@@ -21,6 +21,7 @@ _KINDS = (
     "devices",
     "energy",
     "caches",
+    "policies",
     "nmp",
     "configs",
     "traces",
@@ -73,6 +74,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     names = {library: library_names(library) for library in libraries}
     names |= {
         "caches": plugin_names("cache"),
+        "policies": plugin_names("cache.policies"),
         "nmp": plugin_names("nmp"),
         "formats": plugin_names("trace.formats"),
     }

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recnmp.report import cache_study as told
+from recnmp.report import cache_rows as told
 from recnmp.report.charts import COLOURS
 from recnmp.report.plots import GREY, STYLE, check_suffix
 

@@ -17,7 +17,7 @@ policies = pytest.mark.parametrize("name", NAMES)
 shapes = pytest.mark.parametrize(("sets", "ways"), SHAPES)
 
 
-def make_stream(seed: int = 0, sets: int = 1, n: int = 1200) -> Stream:
+def make_stream(seed: int = 0, sets: int = 1, n: int = 1000) -> Stream:
     """Hot items, a scan, strays and a shift of what is hot, in samples of up to 6 and batches of up to 90."""
     rng = np.random.default_rng(seed)
     shift = np.where(np.arange(n) < n // 2, 0, 40)
@@ -145,10 +145,9 @@ def test_every_option_changes_hits():
 @policies
 @shapes
 def test_no_policy_holds_more_than_its_ways(name, sets, ways):
-    for seed in range(2):
-        stream = make_stream(seed, sets)
-        always = not getattr(find_policy(name), "BYPASSES", False)
-        assert most_kept(*in_order(name, stream, hits(name, stream, ways)), always).max() <= ways
+    stream = make_stream(0, sets)
+    always = not getattr(find_policy(name), "BYPASSES", False)
+    assert most_kept(*in_order(name, stream, hits(name, stream, ways)), always).max() <= ways
 
 
 def test_more_than_the_ways_is_found_out():

@@ -204,6 +204,7 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
         "energy",
         "synthetic",
         "caches",
+        "policies",
         "nmp",
         "formats",
         "configs",

@@ -108,28 +108,36 @@ class TraceAccesses:
             )
         if scope == "llc":
             placed = placed.original or placed  # the host reads no copies
-        chosen = np.arange(placed.bursts) if lines else placed.first[:-1]
+        burst = np.arange(placed.bursts) if lines else placed.first[:-1]
         per_dimm, ranks = memory.ranks_per_dimm, memory.dimms_per_channel * memory.ranks_per_dimm
-        rank = placed.channel[chosen].astype(np.int64) * ranks + placed.rank[chosen]
-        banks = org.bank_groups.value * org.banks_per_group.value
-        line = (rank * banks + placed.flat_bank[chosen]) << 32 | placed.row[chosen]
-        line = line * org.bursts_per_row.value + placed.column[chosen]
-        lookup, unit = placed.lookup if lines else np.arange(len(chosen)), float(BURST_BYTES)
-        if not lines:
+        rank = placed.channel[burst].astype(np.int64) * ranks + placed.rank[burst]
+        banks, row = org.bank_groups.value * org.banks_per_group.value, placed.row[burst].astype(np.int64)
+        # numbers whose low bits select the set: as the simulated host and rank units take them
+        if scope == "llc":
+            caches, holder = 1, np.zeros(len(rank), np.int64)
+            line = (rank * banks + placed.flat_bank[burst]) << 32 | row
+        elif scope == "rank":
+            caches, holder = memory.channels * ranks, rank
+            line = row * banks + placed.flat_bank[burst]
+        else:
+            caches, holder = memory.channels * memory.dimms_per_channel, rank // per_dimm
+            line = (row * banks + placed.flat_bank[burst]) * per_dimm + rank % per_dimm
+        line = line * org.bursts_per_row.value + placed.column[burst]
+        if lines:
+            lookup, unit, key = placed.lookup, float(BURST_BYTES), holder << 50 | line
+        else:
+            item, table_of_item, _ = self._entries
+            lookup, key = (
+                np.arange(len(burst)),
+                item * np.int64(caches) + holder,
+            )  # a copy is an item of its own
             table = self._trace.table
             line = line // placed.entry_bursts[table] * placed.burst_slots[table] + placed.slot
-            line = line << 16 | table  # entries of two tables may round to one number
-            unit = float(np.mean([self._trace.tables[t].entry_bytes for t in self._entries[1]] or [1]))
-        known, first, item = np.unique(line, return_index=True, return_inverse=True)
-        holder = {"llc": np.zeros(len(rank), np.int64), "dimm": rank // per_dimm, "rank": rank}[scope]
-        caches = {
-            "llc": 1,
-            "dimm": memory.channels * memory.dimms_per_channel,
-            "rank": memory.channels * ranks,
-        }
-        index = known if lines else known >> 16
-        cache = holder[first].astype(np.int32)
-        return Accesses(item.astype(np.int32), lookup, cache, index, caches[scope], unit)
+            unit = float(np.mean([self._trace.tables[t].entry_bytes for t in table_of_item] or [1]))
+        _, first, item = np.unique(key, return_index=True, return_inverse=True)
+        return Accesses(
+            item.astype(np.int32), lookup, holder[first].astype(np.int32), line[first], caches, unit
+        )
 
 
 def _spread(item: Items, start: Longs, of_part: Longs) -> tuple[Items, Longs]:

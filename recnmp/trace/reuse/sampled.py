@@ -82,7 +82,8 @@ class Sample:
 
     def feed(self, pieces: Iterable[Lookups]) -> None:
         """Take these lookups."""
-        edges = (np.arange(1, GROUPS + 1) * self._rate * 2.0**64).astype(np.uint64)
+        parts = (int(k * self._rate * (1 << 64)) for k in range(1, GROUPS + 1))
+        edges = np.array([min(part, (1 << 64) - 1) for part in parts], np.uint64)
         for piece in pieces:
             self.lookups += np.bincount(piece.table, minlength=len(self.lookups))
             key = piece.table.astype(np.uint64) << np.uint64(32) | piece.entry.astype(np.uint64)
