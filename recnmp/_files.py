@@ -15,6 +15,7 @@ from recnmp.errors import ConfigError, RecnmpError
 BLOCK_BYTES = 4 << 20
 Progress = Callable[[str], None]
 
+BOM = b"\xef\xbb\xbf"  # of UTF-8
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
 
@@ -38,7 +39,8 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         raise ConfigError(f"{path}: damaged compressed file: {error}") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+        what = "cannot be read" if error.strerror else "damaged compressed file"  # pyarrow's have no number
+        raise ConfigError(f"{path}: {what}: {error.strerror or error}") from None
 
 
 def read_exactly(file: BinaryIO, size: int) -> bytes:
@@ -51,12 +53,12 @@ def read_exactly(file: BinaryIO, size: int) -> bytes:
 
 
 def line_blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(number of its first line, whole lines)`` of a text file, packed or not.
+    """Yield ``(number of its first line, whole lines)`` of a text file, packed or not, without a byte order mark.
 
     Raises ConfigError as ``opened`` does, and for a line longer than a block.
     """
     with opened(path) as file:
-        line, rest = 1, b""
+        line, rest = 1, file.read(len(BOM)).removeprefix(BOM)
         while piece := file.read(size):
             whole, newline, rest = (rest + piece).rpartition(b"\n")
             if newline:

@@ -17,6 +17,12 @@ class Cells:
     start: NDArray[np.int64]
     end: NDArray[np.int64]
 
+    @classmethod
+    def none(cls) -> "Cells":
+        """Return no spans."""
+        nothing = np.zeros(0, np.int64)
+        return cls(np.zeros(0, np.uint8), nothing, nothing)
+
     def __len__(self) -> int:
         return len(self.start)
 
@@ -63,6 +69,13 @@ class Numbers:
 
 
 @dataclass(frozen=True)
+class Reals:
+    """A column of real numbers, (N,), not finite where missing: weights, and nothing else."""
+
+    value: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class Lists:
     """A column of lists: the length of each row's, (N,), and all their items."""
 
@@ -74,9 +87,9 @@ class Lists:
 class Block:
     """Consecutive rows: their place in the file and the columns asked for.
 
-    A column is Cells, numbers with a mask of missing ones, or such a column with the length of each row's list.
+    A column is Cells, numbers with a mask of missing ones, real numbers, or ids with the length of each row's list.
     """
 
     file: Path
     line: NDArray[np.int64]
-    columns: dict[str, Cells | Numbers | Lists]
+    columns: dict[str, Cells | Numbers | Reals | Lists]

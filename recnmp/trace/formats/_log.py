@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from recnmp.errors import ConfigError
-from recnmp.trace.formats._columns import Block, Cells, Lists, Numbers
+from recnmp.trace.formats._columns import Block, Cells, Lists, Numbers, Reals
 from recnmp.trace.formats._grouping import Grouping
 from recnmp.trace.formats._ids import IdMap
 from recnmp.trace.formats._options import ReadOptions, TableOptions
@@ -102,7 +102,7 @@ class _Keys:
 def _keys(block: Block, column: ColumnOptions, ids: IdMap, bad: NDArray[np.bool_], rows: Rows) -> _Keys:
     """Return a table's keys of a block; adds to ``bad`` the rows that are wrong in this column."""
     name = column.column or ids.name
-    given = block.columns[name]
+    given = _ids(block, name)
     if column.list_separator is not None and isinstance(given, Cells):
         items, length = given.split(column.list_separator)
         given = Lists(length, items)
@@ -122,6 +122,14 @@ def _keys(block: Block, column: ColumnOptions, ids: IdMap, bad: NDArray[np.bool_
         key, wrong = key[length > 0], wrong[length > 0]
     _refuse(block, _of_rows(wrong, length), bad, rows, f"column {name}: not {_wanted(column)}")
     return _Keys(length, key)
+
+
+def _ids(block: Block, name: str) -> Cells | Numbers | Lists:
+    """Return a column; raises ConfigError for one of real numbers, which are no ids."""
+    given = block.columns[name]
+    if isinstance(given, Reals):
+        raise ConfigError(f"{block.file}: column {name} holds real numbers, which can be weights alone")
+    return given
 
 
 def _of_rows(wrong: NDArray[np.bool_], length: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -181,7 +189,7 @@ def _whole(block: Block, name: str | None, bad: NDArray[np.bool_], rows: Rows) -
     """Return a column of whole numbers; 0 where a row is bad."""
     if name is None:
         return None
-    given = block.columns[name]
+    given = _ids(block, name)
     if isinstance(given, Numbers):
         value, wrong = given.value, given.missing | given.negative
     elif isinstance(given, Cells):
@@ -195,7 +203,7 @@ def _whole(block: Block, name: str | None, bad: NDArray[np.bool_], rows: Rows) -
 
 def _groups(block: Block, name: str, bad: NDArray[np.bool_], rows: Rows) -> NDArray[np.uint64]:
     """Return what tells groups apart: a number, or a 64-bit hash of text."""
-    given = block.columns[name]
+    given = _ids(block, name)
     if isinstance(given, Cells):
         _refuse(block, given.empty, bad, rows, f"column {name}: missing")
         return given.hashed(0)
@@ -211,13 +219,18 @@ def _weights(
     if name is None:
         return None
     given = block.columns[name]
-    if isinstance(given, Numbers):
-        return given.value.astype(np.float32)
     if isinstance(given, Lists):
         raise ConfigError(f"{block.file}: column {name} holds lists, not weights")
-    text = given.text.tobytes()
-    spans = zip(given.start.tolist(), given.end.tolist(), strict=True)
-    weight = np.array([_float(text[a:b]) for a, b in spans], np.float32)
+    if isinstance(given, Numbers):
+        exact = np.where(given.missing | given.negative, np.nan, given.value.astype(np.float64))
+    elif isinstance(given, Reals):
+        exact = given.value
+    else:
+        text = given.text.tobytes()
+        spans = zip(given.start.tolist(), given.end.tolist(), strict=True)
+        exact = np.array([_float(text[a:b]) for a, b in spans], np.float64)
+    with np.errstate(over="ignore"):  # what is too large for FP32 is not finite
+        weight = exact.astype(np.float32)
     _refuse(block, ~np.isfinite(weight), bad, rows, f"column {name}: not a number")
     return np.where(np.isfinite(weight), weight, 0).astype(np.float32)
 

@@ -209,8 +209,10 @@ class Sink:
     def _finish(self) -> None:
         self._flush()
         if self._writer is None or not self.counts.lookups:
-            first = f"; first: {self.rows.first[0]}" if self.rows.first else ""
-            raise ConfigError(f"nothing to import: {self.rows.bad:,} bad rows and no other{first}")
+            if not self.rows.bad:
+                files = ", ".join(self.counts.meta.get("files", ()))
+                raise ConfigError(f"nothing to import: no rows in {files}")
+            raise ConfigError(f"nothing to import: {self.rows.bad:,} bad rows; first: {self.rows.first[0]}")
         assert self._tables is not None, "a reader declares its tables"
         self._writer.declare(self._tables)
         if not self._copied:

@@ -13,8 +13,9 @@ from pyarrow import csv
 from recnmp._files import line_blocks
 from recnmp._registry import did_you_mean
 from recnmp.errors import ConfigError
-from recnmp.trace.formats._columns import Block, Cells, Lists, Numbers
+from recnmp.trace.formats._columns import Block, Cells, Lists, Numbers, Reals
 from recnmp.trace.formats._rows import Rows
+from recnmp.trace.formats._unsound import unsound_lines
 
 _PARQUET_ROWS = 1 << 18
 _UNIT = "\x1f"  # stands for separators of two letters; no text has it
@@ -47,6 +48,8 @@ def text_blocks(
 def _header(path: Path, head: bytes, separator: str, wanted: Sequence[str]) -> list[str]:
     text = head.decode("utf-8-sig", "replace").strip("\r")
     names = [name.strip().strip('"') for name in text.split(separator)]
+    if not all(name.isprintable() for name in names):
+        raise ConfigError(f"{path}:1: no names of columns: not text, or lines end in carriage returns alone")
     check_columns(f"{path}:1", names, wanted)
     return names
 
@@ -54,9 +57,12 @@ def _header(path: Path, head: bytes, separator: str, wanted: Sequence[str]) -> l
 def check_columns(where: str, names: Sequence[str], wanted: Sequence[str]) -> None:
     """Raise ConfigError where a column is missing or there twice."""
     for name in wanted:
-        if names.count(name) != 1:
-            what = "is there twice" if name in names else f"is not one of {', '.join(names[:40])}"
-            raise ConfigError(f"{where}: column {name!r} {what}{did_you_mean(name, names)}")
+        if name not in names:
+            known = ", ".join(names[:40])
+            shown = known if len(known) <= 200 else f"{known[:200]}..."
+            raise ConfigError(f"{where}: column {name!r} is not one of {shown}{did_you_mean(name, names)}")
+        if names.count(name) > 1:
+            raise ConfigError(f"{where}: column {name!r} is there twice")
 
 
 def _single(block: bytes, separator: str) -> bytes:
@@ -73,37 +79,44 @@ def _block(
     separator: str,
     quoted: bool,
 ) -> Block:
-    odd: list[Any] = []
-
-    def left_out(row: Any) -> str:
-        odd.append(row)
-        return "skip"
-
-    table = csv.read_csv(
-        pa.BufferReader(block),
-        csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1),
-        csv.ParseOptions(
-            delimiter=separator if len(separator) == 1 else _UNIT,
-            quote_char='"' if quoted else False,
-            ignore_empty_lines=False,
-            invalid_row_handler=left_out,
-        ),
-        csv.ConvertOptions(
-            column_types=dict.fromkeys(wanted, pa.binary()), include_columns=list(wanted), null_values=[]
-        ),
-    )
+    letter = separator if len(separator) == 1 else _UNIT
     lines = np.arange(first, first + block.count(b"\n"))
-    wrong = np.array([row.number - 1 for row in odd], np.int64)
-    if table.num_rows + len(odd) != len(lines):
-        raise ConfigError(
-            f"{path}:{first}: lines end in several ways, or a quoted cell goes over a line's end"
+    found = _parsed(block, names, wanted, letter, quoted)
+    if found is not None:
+        return _without_blank(Block(path, lines, dict(found)), block, first)
+    # a line is no row: they are looked at one by one
+    wrong = unsound_lines(block, letter, len(names), quoted)
+    for at, what in wrong.items():
+        rows.refuse(path, int(lines[at]), what)
+    rows.read += len(wrong)
+    each = block.split(b"\n")[:-1]
+    kept = [n for n, line in enumerate(each) if n not in wrong and line.strip()]
+    if not kept:
+        return Block(path, lines[:0], dict.fromkeys(wanted, Cells.none()))
+    found = _parsed(b"".join(each[n] + b"\n" for n in kept), names, wanted, letter, quoted)
+    if found is None:
+        raise ConfigError(f"{path}:{first}: from here on lines end in several ways; is this text?")
+    return Block(path, lines[kept], dict(found))
+
+
+def _parsed(
+    block: bytes, names: tuple[str, ...], wanted: Sequence[str], letter: str, quoted: bool
+) -> dict[str, Cells] | None:
+    """Return the columns ``wanted`` of all lines, None if not every line is a row."""
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(block),
+            csv.ReadOptions(use_threads=False, column_names=names, block_size=len(block) + 1),
+            csv.ParseOptions(delimiter=letter, quote_char='"' if quoted else False, ignore_empty_lines=False),
+            csv.ConvertOptions(
+                column_types=dict.fromkeys(wanted, pa.binary()), include_columns=list(wanted), null_values=[]
+            ),
         )
-    for row, at in zip(odd, wrong.tolist(), strict=True):
-        rows.refuse(path, int(lines[at]), f"{row.actual_columns} columns, not {row.expected_columns}")
-    rows.read += len(odd)
-    lines = np.delete(lines, wrong)
-    columns = {name: cells_of(table.column(name)) for name in wanted}
-    return _without_blank(Block(path, lines, columns), block, first)  # type: ignore[arg-type]
+    except pa.ArrowInvalid:
+        return None
+    if table.num_rows != block.count(b"\n"):
+        return None
+    return {name: cells_of(table.column(name)) for name in wanted}
 
 
 def _without_blank(block: Block, text: bytes, first: int) -> Block:
@@ -121,8 +134,7 @@ def _without_blank(block: Block, text: bytes, first: int) -> Block:
 def cells_of(column: pa.ChunkedArray) -> Cells:
     """Return a binary column as cells."""
     if column.num_chunks == 0:
-        nothing = np.zeros(0, np.int64)
-        return Cells(np.zeros(0, np.uint8), nothing, nothing)
+        return Cells.none()
     array = column.combine_chunks() if column.num_chunks > 1 else column.chunk(0)
     _, offsets, data = array.buffers()
     edges = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1].astype(np.int64)
@@ -151,12 +163,13 @@ def parquet_blocks(path: Path, wanted: Sequence[str]) -> Iterator[Block]:
         raise ConfigError(f"{path}: not a readable Parquet file: {reason}") from None
 
 
-def _arrow(path: Path, name: str, array: pa.Array) -> "Cells | Numbers | Lists":
+def _arrow(path: Path, name: str, array: pa.Array) -> "Cells | Numbers | Reals | Lists":
     kind = array.type
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         length = array.value_lengths().fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
         items = _arrow(path, name, array.flatten())
-        assert not isinstance(items, Lists), "a list of lists"
+        if isinstance(items, Lists | Reals):
+            raise ConfigError(f"{path}: column {name} holds lists of {kind.value_type}, not of ids")
         return Lists(length, items)
     if pa.types.is_dictionary(kind):
         return _arrow(path, name, array.dictionary_decode())
@@ -171,4 +184,6 @@ def _arrow(path: Path, name: str, array: pa.Array) -> "Cells | Numbers | Lists":
         value = plain.fill_null(0).to_numpy(zero_copy_only=False)
         negative = value < 0 if value.dtype.kind == "i" else np.zeros(len(value), np.bool_)
         return Numbers(np.where(negative, 0, value).astype(np.uint64), missing, negative)
+    if pa.types.is_floating(kind):
+        return Reals(array.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False))
     raise ConfigError(f"{path}: column {name} is {kind}; text, whole numbers and lists of them are read")

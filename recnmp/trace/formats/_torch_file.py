@@ -99,17 +99,21 @@ def _tensors(path: Path) -> Iterator[list[NDArray[Any]]]:
         except pickle.UnpicklingError:
             raise ConfigError(f"{path}: holds something else than tensors, which is not loaded") from None
         except Exception as error:  # torch fails on damage in whatever way it leads to
-            raise ConfigError(f"{path}: not a readable PyTorch file: {_first_line(error)}") from None
+            raise ConfigError(f"{path}: not a readable PyTorch file: {_first_sentence(error)}") from None
         parts = (
             list(found.values() if isinstance(found, dict) else found)
             if not torch.is_tensor(found)
             else [found]
         )
-        yield [part.detach().numpy() for part in parts if torch.is_tensor(part)]
+        try:
+            arrays = [part.detach().numpy() for part in parts if torch.is_tensor(part)]
+        except TypeError as error:  # sparse ones, types that NumPy does not have
+            raise ConfigError(f"{path}: {_first_sentence(error)}") from None
+        yield arrays
 
 
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+def _first_sentence(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__).partition(". ")[0]
 
 
 def _load(torch: Any, path: Path) -> Any:

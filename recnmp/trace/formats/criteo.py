@@ -117,6 +117,9 @@ def _read_npz(file: Path, maps: Sequence[IdMap], sink: Sink) -> None:
 
 def _read_multi_hot(file: Path, members: Sequence[Member], maps: Sequence[IdMap], sink: Sink) -> None:
     """Read one array a feature side by side."""
+    for member in members:
+        if len(member.shape) != 2:
+            raise ConfigError(f"{member.where}: has shape {member.shape}; (samples, lookups) is needed")
     for pieces in zip(*(member.pieces(_SAMPLES // 8) for member in members), strict=True):
         first = pieces[0][0]
         if len({len(ids) for _, ids in pieces}) != 1:

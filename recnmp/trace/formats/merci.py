@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from recnmp._files import line_blocks, opened
+from recnmp._files import BOM, line_blocks, opened
 from recnmp.errors import ConfigError
 from recnmp.trace.formats import _kernels as kernel
 from recnmp.trace.formats._ids import IdMap
@@ -22,6 +22,8 @@ from recnmp.trace.formats._sink import Bags, Sink
 
 PLUGIN = True
 SUMMARY = "MERCI bag files, training and test"
+
+_MOST_ENTRIES, _MOST_LOOKUPS = 1 << 32, 1 << 24
 
 
 class ReadOptions(IdOptions):
@@ -47,12 +49,16 @@ def read(files: Sequence[Path], options: ReadOptions, sink: Sink) -> None:
 def _items(file: Path) -> int:
     """Return how many items the header of a file promises."""
     with opened(file) as start:
-        head = start.read(1 << 12).partition(b"\n")[0]
+        head = start.read(1 << 12).partition(b"\n")[0].removeprefix(BOM)
     words = head.split()
     number = words[1:2] if words[:1] in ([b"1"], [b"#"]) and len(words) in (2, 5) else []
     if not number or not number[0].isdigit() or int(number[0]) < 1:
         raise ConfigError(
             f"{file}:1: a MERCI file begins '1 items bags pins 2' or '# items', not {head[:40]!r}"
+        )
+    if int(number[0]) > _MOST_ENTRIES:
+        raise ConfigError(
+            f"{file}:1: {int(number[0]):,} items; a table has at most {_MOST_ENTRIES:,} entries"
         )
     return int(number[0])
 
@@ -76,14 +82,25 @@ def _add(file: Path, first: int, block: bytes, items: int, ids: IdMap, repeat: b
     sink.rows.refuse_where(file, place, ~odd & outside, f"ids are 1 to {items}")
     thin = full & ~odd & ~outside & ((length < 2) | (weight < 1))
     sink.rows.refuse_where(file, place, thin, "a bag is a weight of 1 or more and at least one id")
-    good = full & ~odd & ~outside & ~thin
+    often = full & ~odd & ~outside & ~thin & (weight > _MOST_LOOKUPS // np.maximum(length - 1, 1))
+    sink.rows.refuse_where(file, place, often, f"a bag of more than {_MOST_LOOKUPS:,} lookups in all")
+    good = full & ~odd & ~outside & ~thin & ~often
     keep = ~is_weight & good[row]
     key = number[keep].astype(np.uint64) - np.uint64(1)
     if ids.outside(key).any():
         raise ConfigError(f"{file}: entries is {ids.entries}, but its ids go to {items}")
     bags = Bags((length - 1)[good], ids.entry(key))
-    sink.add([_repeated(bags, weight[good]) if repeat else bags])
+    for first_bag, end in _pieces(bags.length * weight[good]) if repeat else [(0, len(bags.length))]:
+        piece = bags.cut(first_bag, end)
+        sink.add([_repeated(piece, weight[good][first_bag:end]) if repeat else piece])
     sink.tell(file.name)
+
+
+def _pieces(lookups: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return runs of bags of not much more than ``_MOST_LOOKUPS`` together."""
+    part = np.cumsum(lookups) // _MOST_LOOKUPS
+    cuts = (np.flatnonzero(np.diff(part)) + 1).tolist()
+    return list(zip([0, *cuts], [*cuts, len(lookups)], strict=True))
 
 
 def _repeated(bags: Bags, times: NDArray[np.int64]) -> Bags:

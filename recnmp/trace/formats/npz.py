@@ -34,6 +34,7 @@ PLUGIN = True
 SUMMARY = "NumPy archives: own, bags, or a matrix of ids"
 
 _HEADER = "recnmp_trace"
+_MOST_TABLES, _MOST_ENTRIES = 1 << 16, 1 << 32
 _PIECE = 1 << 20
 
 WriteOptions = NoOptions
@@ -90,7 +91,7 @@ def _bags(file: Path, members: dict[str, Member]) -> tuple[list[str], list[int |
     edges = offsets if len(offsets) and offsets[-1] == count else np.append(offsets, count)
     if len(edges) < 2 or edges[0] != 0 or np.any(np.diff(edges) < 0):
         raise ConfigError(f"{file}: offsets do not go from 0 up to the {count:,} indices")
-    size = int(members["num_rows"].whole().ravel()[0]) if "num_rows" in members else None
+    size = _size(members["num_rows"], members["num_rows"].whole()) if "num_rows" in members else None
 
     def pieces() -> _Pieces:
         for first in range(0, len(edges) - 1, 1 << 16):
@@ -101,13 +102,17 @@ def _bags(file: Path, members: dict[str, Member]) -> tuple[list[str], list[int |
 
 
 def _matrix(file: Path, members: dict[str, Member]) -> tuple[list[str], list[int | None], _Pieces]:
-    found = [m for m in members.values() if len(m.shape) == 2 and m.dtype.kind in "iu"]
+    found = [m for m in members.values() if len(m.shape) == 2 and m.dtype.kind in "iu" and m.shape[1]]
     if len(found) != 1:
         raise ConfigError(
             f"{file}: holds {', '.join(sorted(members)) or 'nothing'}; needed are indices and offsets, one matrix of "
             "whole numbers, or a trace written by recnmp"
         )
     tables = found[0].shape[1]
+    if tables > _MOST_TABLES:
+        raise ConfigError(
+            f"{found[0].where}: has {tables:,} columns; a trace has at most {_MOST_TABLES:,} tables"
+        )
     names = [f"t{t}" for t in range(tables)]
     if (
         "columns" in members
@@ -117,12 +122,26 @@ def _matrix(file: Path, members: dict[str, Member]) -> tuple[list[str], list[int
         names = [str(name) for name in members["columns"].whole()]
     sizes: list[int | None] = [None] * tables
     if "cardinalities" in members and members["cardinalities"].shape == (tables,):
-        sizes = [int(size) for size in members["cardinalities"].whole()]
+        given = members["cardinalities"]
+        sizes = [_size(given, size) for size in given.whole()]
     return names, sizes, found[0].pieces(max(_PIECE // tables, 1))
 
 
+def _size(member: Member, values: NDArray[Any]) -> int:
+    """Return the entries of a table that an archive tells; raises ConfigError for what is no such number."""
+    size = values.ravel()
+    if size.dtype.kind not in "iu" or len(size) != 1 or not 1 <= size[0] <= _MOST_ENTRIES:
+        raise ConfigError(
+            f"{member.where}: a table has 1 to {_MOST_ENTRIES:,} entries, not {size[:3].tolist()}"
+        )
+    return int(size[0])
+
+
 def _read_own(file: Path, members: dict[str, Member], sink: Sink) -> None:
-    header = parse_header(members[_HEADER].whole().astype(np.uint8).tobytes())
+    try:
+        header = parse_header(members[_HEADER].whole().astype(np.uint8).tobytes())
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from None
     names = [name for name in COLUMNS if name in members]
     if names not in (list(COLUMNS), list(COLUMNS)[:3]) or len({members[n].shape for n in names}) != 1:
         raise ConfigError(f"{file}: damaged: its columns are not table, bag, entry[, weight] of one length")

@@ -51,7 +51,7 @@ def read(files: Sequence[Path], options: ReadOptions, sink: Sink) -> None:
     maps: dict[int, IdMap] = {}
     for file in files:
         for records in _bag_pieces(file):
-            _add(records, maps, options, sink)
+            _add(file, records, maps, options, sink)
             sink.tell(file.name)
             if sink.full:
                 break
@@ -84,7 +84,7 @@ def _begins(records: NDArray[Any]) -> NDArray[np.bool_]:
     return np.concatenate([np.ones(min(len(records), 1), np.bool_), change])
 
 
-def _add(records: NDArray[Any], maps: dict[int, IdMap], options: ReadOptions, sink: Sink) -> None:
+def _add(file: Path, records: NDArray[Any], maps: dict[int, IdMap], options: ReadOptions, sink: Sink) -> None:
     begin = np.flatnonzero(_begins(records))
     if options.limit is not None:
         begin = begin[: options.limit - sink.counts.samples + 1]
@@ -100,14 +100,14 @@ def _add(records: NDArray[Any], maps: dict[int, IdMap], options: ReadOptions, si
         table, ids = np.zeros_like(table), records["obj_id"]
     if table.max() > np.iinfo(np.uint16).max:
         raise ConfigError(
-            f"object {int(table.max()) << TABLE_BITS:#x} and above are no tables; set one_table"
+            f"{file}: objects from {int(table.max()) << TABLE_BITS:#x} on are no tables; set one_table"
         )
     entry = np.zeros(len(ids), np.uint32)
     for t in np.unique(table).tolist():
         of = maps.setdefault(t, IdMap(f"t{t}", options))
         mine = table == t
         if (wrong := of.outside(ids[mine])).any():
-            raise ConfigError(f"table t{t}: object {int(ids[mine][wrong][0])} is outside its entries")
+            raise ConfigError(f"{file}: table t{t}: object {int(ids[mine][wrong][0])} is outside its entries")
         entry[mine] = of.entry(ids[mine])
     sink.rows.read += len(records)
     length = np.diff(np.append(begin, len(records)))

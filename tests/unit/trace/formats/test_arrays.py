@@ -103,7 +103,7 @@ def test_a_matrix_of_ids_names_its_tables(imported, tmp_path):
         ({"a": np.eye(2, dtype=int), "b": np.eye(2, dtype=int)}, "one matrix"),
         ({"a": np.eye(2)}, "one matrix"),
         ({"indices": np.array([{}]), "offsets": [0]}, "holds Python objects"),
-        ({"indices": [-1], "offsets": [0]}, r"1 bad rows and no other; first: .*:1: an id is negative"),
+        ({"indices": [-1], "offsets": [0]}, r"1 bad rows; first: .*:1: an id is negative"),
         ({"indices": [9], "offsets": [0], "num_rows": 9}, r":1: an id is negative or outside its table"),
     ],
 )

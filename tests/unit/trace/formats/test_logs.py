@@ -81,7 +81,7 @@ def test_lines_keep_their_numbers_over_blocks(imported, monkeypatch, tmp_path):
 
 
 def test_a_file_without_a_good_row_is_an_error_that_names_the_first(imported, tmp_path):
-    with pytest.raises(ConfigError, match=r"nothing to import: 2 bad rows and no other; first: .*log\.csv:2"):
+    with pytest.raises(ConfigError, match=r"nothing to import: 2 bad rows; first: .*log\.csv:2"):
         imported("log", "item\nx\ny\n", "tables={item: {base: decimal}}")
     assert not (tmp_path / "out.parquet").exists()
 
