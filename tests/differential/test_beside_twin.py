@@ -29,7 +29,7 @@ BESIDE = {
     "row_hit_cap": (None, None, 2),
     "merge_reads": (False, True),
 }
-NUMBERS = range(0, 48, size(2, 8))
+NUMBERS = range(1, 48, size(2, 8))
 LENGTH = size(150, 60)
 
 
