@@ -74,6 +74,7 @@ TO_READ_OR_WRITE, TO_OPEN, TO_CLOSE = (
 )  # kinds: what the candidate is, known before its request is looked up
 KINDS = 3
 NO_KEY = (1 << 31) - 1
+NO_STANDING = -1
 LONGEST_WAIT = (NO_KEY >> WAIT_SHIFT) - 1
 REBASE_AFTER = 1 << 29
 FLOOR = -REBASE_AFTER  # since BASE: nothing further back can matter
@@ -785,6 +786,17 @@ def _decide(rules, c, now, free):
     return best
 
 
+@inlined
+def _join(c, w, standing, since, free, i):
+    """Return the best key at ``free`` if it was ``standing`` at ``since`` and request ``i`` came in at most."""
+    if standing != NO_KEY:
+        standing -= (free - since) << WAIT_SHIFT
+    lane, now = w.lane[i], _since(c, free)
+    column = _key(c.at[RD, lane], now, c.key[COLUMN_KEY, lane])
+    row = _key(c.at[ROW_AT, lane], now, c.key[ROW_KEY, lane])
+    return min(standing, np.int64(min(column, row)))
+
+
 @helper
 def _select_opened(c, free):
     """Return the least key among requests whose row was opened for them; a waiting refresh stops all others."""
@@ -846,6 +858,8 @@ def advance(rules, controllers, w, log, u, visible, group):
     """
     c = controller(controllers, u)
     s = c.scalar
+    plain = not (rules.has_writes or rules.hit_cap or rules.close_pages or rules.sets)
+    standing, standing_at = NO_STANDING, s[NOW]
     while group < 0 or w.served[u, REMAINING, group]:
         if len(log) and s[LOGGED] == len(log):
             return NO_SPACE
@@ -875,11 +889,14 @@ def advance(rules, controllers, w, log, u, visible, group):
                 best = _decide_beside(rules, c, now, free, head)
             else:
                 best = _select_opened(c, free)
+        elif standing != NO_STANDING:
+            best = _join(c, w, standing, standing_at, free, s[NEXT] - 1)
         else:
             best = _decide(rules, c, now, free)
             if rules.close_pages:
                 closing = _select_closing(c, free)
                 head = NEVER if closing == NEVER else free + (closing >> 32)
+        standing = NO_STANDING
         at = NEVER if best == NO_KEY else free + (best >> WAIT_SHIFT)
         if s[SIDE] < s[SIDE_END] and not side_refused and _has_room(rules, c, w, s[SIDE]):
             event = min(event, max(w.arrive[s[SIDE]], now) + 1)
@@ -889,6 +906,8 @@ def advance(rules, controllers, w, log, u, visible, group):
             if event == NEVER or (event > s[END] and _is_idle(c, visible)):
                 return DONE if group < 0 else STARVED
             s[NOW] = event
+            if plain and s[FIFO_LEN] == 0 and s[TICKETS] < len(c.ticket) and s[SIDE] == s[SIDE_END]:
+                standing, standing_at = best, free
         elif head < at:
             if head > s[END] and _is_idle(c, visible):
                 return DONE if group < 0 else STARVED
