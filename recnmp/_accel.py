@@ -74,5 +74,8 @@ def _popcount(word: Any) -> Any:
 
 _JITTED = not getattr(numba.config, "DISABLE_JIT")  # noqa: B009
 
+index: _Function = inlined(lambda i: np.uintp(i)) if _JITTED else lambda i: i
+"""Marks a number that is no less than zero, so that no code is made for indexing from an array's end."""
+
 popcount: _Function = inlined(_popcount) if _JITTED else lambda word: int(word).bit_count()
 """Counts the set bits of a ``uint64``, for kernels."""

@@ -6,25 +6,26 @@ that wakes up every clock would make: between two events (a command, an arrival,
 candidate's earliest legal clock is constant, so the engine jumps to the next event and decides there.
 
 Every lane (bank) offers at most two candidates: a column command and a row command. A candidate's key packs
-`wait | class | ticket | kind`, so one minimum over the lanes yields the next command: what is ready first goes first,
-requests whose row was opened for them before all others, then the oldest.
+`ready | class | ticket | kind`, so one minimum over the lanes yields the next command: what is ready first goes
+first, requests whose row was opened for them before all others, then the oldest.
 
 What is looked at for every lane at once is 32 bits wide, which doubles the lanes of a vector instruction: times
-count from a base that follows the clock, ages are tickets that are dealt out anew now and then.
+count from a base that follows the clock, ages are tickets that are dealt out anew now and then. Times are kept
+where a key has them, as marks: the greater of two marks and what stands below it make a key.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
-from recnmp._accel import helper, inlined, jit
+from recnmp._accel import helper, index, inlined, jit
 
 ACT, PRE, RD, WR, REF, PREA, REFSB, PRESB = 0, 1, 2, 3, 4, 5, 6, 7
 COMMAND_KINDS = 8
 
-# Controller.at: earliest legal label of ACT, PRE, RD and WR in rows 0 to 3, in clocks since scalar[BASE], then
-ROW_AT = 4  # earliest legal label of the lane's row command: PRE of an open bank, ACT of a closed one
-REFSB_AT = 5  # earliest label of REFsb as far as this bank is concerned; only kept with same-bank refresh
+# Controller.at: marks of the earliest legal ACT, PRE, RD and WR in rows 0 to 3, then
+ROW_AT = 4  # mark of the earliest the lane's row command: PRE of an open bank, ACT of a closed one
+REFSB_AT = 5  # mark of the earliest REFsb as far as this bank is concerned; only kept with same-bank refresh
 CLOSED = 6  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
 AT_ROWS = 7
 # Controller.key: keys of a lane's candidates, for reads and for writes
@@ -43,6 +44,8 @@ OLDEST_ACT, OPEN_SINCE, ACTIVE = 6, 7, 8
 # with same-bank refresh: set to be refreshed next; that set while it starts nothing new, or -1; REFsb due so far
 TURN, HOLDING, OWED, ISSUED = 9, 10, 11, 12
 ACTS = ISSUED + COMMAND_KINDS
+MOST_ACTS = 12
+RANK_FIELDS = ACTS + MOST_ACTS
 # Controller.slot: a queued request, linked in age order within its lane, or one whose row was opened for it
 REQUEST, SLOT_ROW, NEXT_SLOT, PREVIOUS_SLOT, FREE_SLOT = 0, 1, 2, 3, 4
 TICKET, FIRST, SLOT_LANE = 5, 6, 7
@@ -52,32 +55,28 @@ HITS, MISSES, CONFLICTS, FORWARDED, ABSORBED, MERGED = 0, 1, 2, 3, 4, 5
 NOW, NEXT, WAITING, WRITING, REFRESH_DUE, FIFO_HEAD, FIFO_LEN = 6, 7, 8, 10, 11, 12, 13
 FREE, LOGGED, IN_FLIGHT, END, BUS_FREE, OFFERED, BASE, TICKETS = 14, 15, 16, 17, 18, 19, 20, 21
 HELD = 22  # reads and, behind them, writes that keep their place though their row was opened for them
-SIDE, SIDE_END = (
-    24,
-    25,
-)  # requests that come in beside the visible ones, by their own arrival: next, and behind the last
+# requests that come in beside the visible ones, by their own arrival: next, and behind the last
+SIDE, SIDE_END = 24, 25
 LIMIT = 26  # label at which to pause
 SCALARS = 27
 COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1
 
-# a key has 31 bits, wait | class | ticket | kind; tickets are dealt out in the order of arrival
-WAIT_SHIFT = 19
-QUEUED = 1 << 18  # class bit: below every request whose row was opened for it
-TICKET_SHIFT = 2
+# a key has 31 bits, ready | class | ticket | kind; a mark is the first of them, in clocks since scalar[BASE]
+SINCE_SHIFT = 18
+QUEUED = 1 << 17  # class bit: below every request whose row was opened for it
+TICKET_SHIFT = 2  # tickets are dealt out in the order of arrival
 MAX_TICKETS = QUEUED >> TICKET_SHIFT
-TO_READ_OR_WRITE, TO_OPEN, TO_CLOSE = (
-    0,
-    1,
-    2,
-)  # kinds: what the candidate is, known before its request is looked up
+# kinds: what the candidate is, known before its request is looked up
+TO_READ_OR_WRITE, TO_OPEN, TO_CLOSE = 0, 1, 2
 KINDS = 3
 NO_KEY = (1 << 31) - 1
-NO_STANDING = -1
-LONGEST_WAIT = (NO_KEY >> WAIT_SHIFT) - 1
-REBASE_AFTER = 1 << 29
-FLOOR = -REBASE_AFTER  # since BASE: nothing further back can matter
+NO_STANDING = -1  # instead of a key
+REBASE_AFTER = 1 << 11
+# a command goes no later than this after the clock at which it is chosen, and makes others wait as long again
+LONGEST_WAIT = ((NO_KEY >> SINCE_SHIFT) - REBASE_AFTER) // 2 - 16
+SHUT = -(1 << 31)  # below every sum with a mark
 NEVER = 1 << 60
 LONG_AGO = -(1 << 40)
 FOLLOWED = -2  # a read that waits departs at FOLLOWED - i where request i is merged into it, at -1 otherwise
@@ -126,7 +125,7 @@ class Controller(NamedTuple):
     at: np.ndarray  # (U, AT_ROWS, N) int32
     key: np.ndarray  # (U, KEY_ROWS, N) int32
     lane: np.ndarray  # (U, N, LANE_FIELDS) int64
-    rank: np.ndarray  # (U, R, ACTS + window) int64
+    rank: np.ndarray  # (U, R, RANK_FIELDS) int64
     slot: (
         np.ndarray
     )  # (U, S + N, SLOT_FIELDS) int64; slot S + n is for the request that lane n was opened for
@@ -150,27 +149,52 @@ class Work(NamedTuple):
 
 @inlined
 def controller(controllers, u):
-    """Slice controller ``u``."""
+    """Slice controller ``u``, its records one behind the other: so the kernel knows their width."""
     c = controllers
-    return Controller(c.scalar[u], c.at[u], c.key[u], c.lane[u], c.rank[u], c.slot[u], c.ticket[u])
+    lane, rank, slot = c.lane[u].reshape(-1), c.rank[u].reshape(-1), c.slot[u].reshape(-1)
+    return Controller(c.scalar[u], c.at[u], c.key[u], lane, rank, slot, c.ticket[u])
+
+
+@inlined
+def _slot(slot, field):
+    """Return where a field of a slot is in Controller.slot."""
+    return index(slot * SLOT_FIELDS + field)
+
+
+@inlined
+def _lane(lane, field):
+    """Return where a field of a lane is in Controller.lane."""
+    return index(lane * LANE_FIELDS + field)
+
+
+@inlined
+def _rank(rank, field):
+    """Return where a field of a rank is in Controller.rank."""
+    return index(rank * RANK_FIELDS + field)
 
 
 @inlined
 def _since(c, t):
-    """Return label ``t`` as the lanes keep it, in clocks since BASE."""
-    return np.int32(max(t - c.scalar[BASE], FLOOR))
+    """Return label ``t`` in clocks since BASE; what lies further back cannot matter."""
+    return max(t - c.scalar[BASE], 0)
+
+
+@inlined
+def _mark(since):
+    """Return a clock since BASE as the lanes keep it."""
+    return np.int32(since << SINCE_SHIFT)
 
 
 @inlined
 def _later(at, y, lane, t):
     """Let the lane's next ``y`` be at ``t``, in clocks since BASE, or after it."""
-    at[y, lane] = max(at[y, lane], np.int32(t))
+    at[y, index(lane)] = max(at[y, index(lane)], _mark(t))
 
 
 @inlined
 def _put(rules, c, log, t, command, lane, rank, row, column, request):
     """Put a command on the bus at label ``t``."""
-    c.rank[rank, ISSUED + command] += 1
+    c.rank[_rank(rank, ISSUED + command)] += 1
     c.scalar[BUS_FREE] = t + rules.bus[command]
     if len(log):
         entry = log[c.scalar[LOGGED]]
@@ -181,86 +205,86 @@ def _put(rules, c, log, t, command, lane, rank, row, column, request):
 @inlined
 def _bank_closed(c, rank, banks, t):
     """Count ``banks`` of a rank as closed from label ``t`` on."""
-    c.rank[rank, OPEN_BANKS] -= banks
-    if c.rank[rank, OPEN_BANKS] == 0:
-        c.rank[rank, ACTIVE] += t - c.rank[rank, OPEN_SINCE]
+    c.rank[_rank(rank, OPEN_BANKS)] -= banks
+    if c.rank[_rank(rank, OPEN_BANKS)] == 0:
+        c.rank[_rank(rank, ACTIVE)] += t - c.rank[_rank(rank, OPEN_SINCE)]
 
 
 @helper
 def _rebase(c):
     """Let the lanes' times count from the present clock."""
-    by = c.scalar[NOW] - c.scalar[BASE]
+    by = min(c.scalar[NOW] - c.scalar[BASE], NO_KEY >> SINCE_SHIFT) << SINCE_SHIFT
     c.scalar[BASE] = c.scalar[NOW]
     for y in range(CLOSED):
         for lane in range(c.at.shape[1]):
-            c.at[y, lane] = max(c.at[y, lane] - by, FLOOR)
+            c.at[y, lane] = max(c.at[y, lane] - by, 0)
 
 
 @inlined
 def _is_held(rules, c, lane):
     """Tell whether a lane's set waits to be refreshed: of its requests only that it was opened for may go on."""
-    return rules.sets and c.rank[c.lane[lane, LANE_RANK], HOLDING] == lane % rules.sets
+    return rules.sets and c.rank[_rank(c.lane[_lane(lane, LANE_RANK)], HOLDING)] == lane % rules.sets
 
 
 @inlined
 def _queued(c, slot, kind):
-    """Return the key of a queued request that is a candidate for a command of ``kind``, but for its wait."""
-    return QUEUED | (c.slot[slot, TICKET] << TICKET_SHIFT) | kind
+    """Return the key of a queued request that is a candidate for a command of ``kind``, but for its mark."""
+    return QUEUED | (c.slot[_slot(slot, TICKET)] << TICKET_SHIFT) | kind
 
 
 @inlined
 def _is_capped(rules, c, lane):
-    return c.lane[lane, ROW] >= 0 and c.lane[lane, SERVED] >= rules.hit_cap
+    return c.lane[_lane(lane, ROW)] >= 0 and c.lane[_lane(lane, SERVED)] >= rules.hit_cap
 
 
 @helper
 def _find_capped(rules, c, lane):
     """Recompute the queued candidates of a lane whose row got its share: a queue's oldest request and a conflict."""
-    row = c.lane[lane, ROW]
+    row = c.lane[_lane(lane, ROW)]
     for q in range(1 + rules.has_writes):
-        hit, slot = NO_KEY, c.lane[lane, HEAD + q]
-        if slot >= 0 and c.slot[slot, SLOT_ROW] == row:
+        hit, slot = NO_KEY, c.lane[_lane(lane, HEAD + q)]
+        if slot >= 0 and c.slot[_slot(slot, SLOT_ROW)] == row:
             hit = _queued(c, slot, TO_READ_OR_WRITE)
-        while slot >= 0 and c.slot[slot, SLOT_ROW] == row:
-            slot = c.slot[slot, NEXT_SLOT]
-        if c.lane[lane, OPENED] < 0 or c.key[COLUMN_KEY + q, lane] >= QUEUED:
+        while slot >= 0 and c.slot[_slot(slot, SLOT_ROW)] == row:
+            slot = c.slot[_slot(slot, NEXT_SLOT)]
+        if c.lane[_lane(lane, OPENED)] < 0 or c.key[COLUMN_KEY + q, lane] >= QUEUED:
             c.key[COLUMN_KEY + q, lane] = hit
-        blocked = slot < 0 or c.lane[lane, OPENED] >= 0
+        blocked = slot < 0 or c.lane[_lane(lane, OPENED)] >= 0
         c.key[ROW_KEY + q, lane] = NO_KEY if blocked else _queued(c, slot, TO_CLOSE)
 
 
 @inlined
 def _find_candidates(rules, c, lane):
     """Recompute the queued candidates of a lane from its two queues."""
-    row, opened = c.lane[lane, ROW], c.lane[lane, OPENED]
+    row, opened = c.lane[_lane(lane, ROW)], c.lane[_lane(lane, OPENED)]
     held = _is_held(rules, c, lane)
     for q in range(1 + rules.has_writes):
         hit, conflict = NO_KEY, NO_KEY
-        slot = -1 if held else c.lane[lane, HEAD + q]
+        slot = -1 if held else c.lane[_lane(lane, HEAD + q)]
         if row < 0:
             if slot >= 0:
                 conflict = _queued(c, slot, TO_OPEN)
         elif opened >= 0:
             # the row stays open for that request, which comes before all hits
-            if c.key[COLUMN_KEY + q, lane] < QUEUED:
-                hit = c.slot[opened, TICKET] << TICKET_SHIFT
+            if c.key[COLUMN_KEY + q, index(lane)] < QUEUED:
+                hit = c.slot[_slot(opened, TICKET)] << TICKET_SHIFT
                 slot = -1
-            while slot >= 0 and c.slot[slot, SLOT_ROW] != row:
-                slot = c.slot[slot, NEXT_SLOT]
+            while slot >= 0 and c.slot[_slot(slot, SLOT_ROW)] != row:
+                slot = c.slot[_slot(slot, NEXT_SLOT)]
             if slot >= 0:
                 hit = _queued(c, slot, TO_READ_OR_WRITE)
         else:
             while slot >= 0 and (hit == NO_KEY or conflict == NO_KEY):
-                if c.slot[slot, SLOT_ROW] == row:
+                if c.slot[_slot(slot, SLOT_ROW)] == row:
                     if hit == NO_KEY:
                         hit = _queued(c, slot, TO_READ_OR_WRITE)
                 elif conflict == NO_KEY:
                     conflict = _queued(c, slot, TO_CLOSE)
-                slot = c.slot[slot, NEXT_SLOT]
+                slot = c.slot[_slot(slot, NEXT_SLOT)]
             if rules.protect_hits and hit < conflict:
                 conflict = NO_KEY
-        c.key[COLUMN_KEY + q, lane] = hit
-        c.key[ROW_KEY + q, lane] = conflict
+        c.key[COLUMN_KEY + q, index(lane)] = hit
+        c.key[ROW_KEY + q, index(lane)] = conflict
     if rules.hit_cap and not held and _is_capped(rules, c, lane):
         _find_capped(rules, c, lane)
 
@@ -271,12 +295,12 @@ def _deal_tickets(rules, c):
     dealt = 0
     for ticket in range(c.scalar[TICKETS]):
         slot = c.ticket[ticket]
-        if c.slot[slot, TICKET] == ticket:
-            c.slot[slot, TICKET] = dealt
+        if c.slot[_slot(slot, TICKET)] == ticket:
+            c.slot[_slot(slot, TICKET)] = dealt
             c.ticket[dealt] = slot
             dealt += 1
     c.scalar[TICKETS] = dealt
-    for lane in range(len(c.lane)):
+    for lane in range(c.at.shape[1]):
         _find_candidates(rules, c, lane)
 
 
@@ -285,11 +309,11 @@ def _find_next_hit(rules, c, lane, q, slot):
     """Recompute the candidates of a lane of which a hit was served; ``slot`` is the one behind it in queue ``q``."""
     if rules.protect_hits or rules.hit_cap:
         _find_candidates(rules, c, lane)
-    elif c.key[COLUMN_KEY + q, lane] >= QUEUED:
-        row = c.lane[lane, ROW]
-        while slot >= 0 and c.slot[slot, SLOT_ROW] != row:
-            slot = c.slot[slot, NEXT_SLOT]
-        c.key[COLUMN_KEY + q, lane] = NO_KEY if slot < 0 else _queued(c, slot, TO_READ_OR_WRITE)
+    elif c.key[COLUMN_KEY + q, index(lane)] >= QUEUED:
+        row = c.lane[_lane(lane, ROW)]
+        while slot >= 0 and c.slot[_slot(slot, SLOT_ROW)] != row:
+            slot = c.slot[_slot(slot, NEXT_SLOT)]
+        c.key[COLUMN_KEY + q, index(lane)] = NO_KEY if slot < 0 else _queued(c, slot, TO_READ_OR_WRITE)
 
 
 @inlined
@@ -297,51 +321,55 @@ def _enqueue(rules, c, w, i, q):
     """Append request ``i`` to its lane's queue and let it stand as a candidate where it is one."""
     if c.scalar[TICKETS] == len(c.ticket):
         _deal_tickets(rules, c)
-    lane, asked = w.lane[i], w.row[i]
+    lane, asked = w.lane[index(i)], w.row[index(i)]
     n = c.scalar[FREE] - 1
-    slot = c.slot[n, FREE_SLOT]
+    slot = c.slot[_slot(n, FREE_SLOT)]
     c.scalar[FREE] = n
     c.scalar[WAITING + q] += 1
     ticket = c.scalar[TICKETS]
     c.scalar[TICKETS] = ticket + 1
     c.ticket[ticket] = slot
-    last = c.lane[lane, TAIL + q]
-    new = c.slot[slot]
-    new[REQUEST], new[SLOT_ROW], new[SLOT_LANE], new[TICKET] = i, asked, lane, ticket
-    new[PREVIOUS_SLOT], new[NEXT_SLOT], new[FIRST] = last, -1, -1
+    last = c.lane[_lane(lane, TAIL + q)]
+    c.slot[_slot(slot, REQUEST)] = i
+    c.slot[_slot(slot, SLOT_ROW)] = asked
+    c.slot[_slot(slot, SLOT_LANE)] = lane
+    c.slot[_slot(slot, TICKET)] = ticket
+    c.slot[_slot(slot, PREVIOUS_SLOT)] = last
+    c.slot[_slot(slot, NEXT_SLOT)] = -1
+    c.slot[_slot(slot, FIRST)] = -1
     if last >= 0:
-        c.slot[last, NEXT_SLOT] = slot
+        c.slot[_slot(last, NEXT_SLOT)] = slot
     else:
-        c.lane[lane, HEAD + q] = slot
-    c.lane[lane, TAIL + q] = slot
-    row = c.lane[lane, ROW]
+        c.lane[_lane(lane, HEAD + q)] = slot
+    c.lane[_lane(lane, TAIL + q)] = slot
+    row = c.lane[_lane(lane, ROW)]
     if _is_held(rules, c, lane):
         pass
     elif rules.hit_cap and _is_capped(rules, c, lane):
         _find_capped(rules, c, lane)
     elif row == asked:
-        if c.key[COLUMN_KEY + q, lane] == NO_KEY:
-            c.key[COLUMN_KEY + q, lane] = _queued(c, slot, TO_READ_OR_WRITE)
-    elif c.key[ROW_KEY + q, lane] == NO_KEY and c.lane[lane, OPENED] < 0:
-        protected = rules.protect_hits and row >= 0 and c.key[COLUMN_KEY + q, lane] != NO_KEY
+        if c.key[COLUMN_KEY + q, index(lane)] == NO_KEY:
+            c.key[COLUMN_KEY + q, index(lane)] = _queued(c, slot, TO_READ_OR_WRITE)
+    elif c.key[ROW_KEY + q, index(lane)] == NO_KEY and c.lane[_lane(lane, OPENED)] < 0:
+        protected = rules.protect_hits and row >= 0 and c.key[COLUMN_KEY + q, index(lane)] != NO_KEY
         if not protected:
-            c.key[ROW_KEY + q, lane] = _queued(c, slot, TO_OPEN if row < 0 else TO_CLOSE)
+            c.key[ROW_KEY + q, index(lane)] = _queued(c, slot, TO_OPEN if row < 0 else TO_CLOSE)
 
 
 @inlined
 def _dequeue(c, q, lane, slot):
     """Unlink a request from its lane's queue and free its slot."""
-    before, after = c.slot[slot, PREVIOUS_SLOT], c.slot[slot, NEXT_SLOT]
+    before, after = c.slot[_slot(slot, PREVIOUS_SLOT)], c.slot[_slot(slot, NEXT_SLOT)]
     if before >= 0:
-        c.slot[before, NEXT_SLOT] = after
+        c.slot[_slot(before, NEXT_SLOT)] = after
     else:
-        c.lane[lane, HEAD + q] = after
+        c.lane[_lane(lane, HEAD + q)] = after
     if after >= 0:
-        c.slot[after, PREVIOUS_SLOT] = before
+        c.slot[_slot(after, PREVIOUS_SLOT)] = before
     else:
-        c.lane[lane, TAIL + q] = before
-    c.slot[slot, TICKET] = -1
-    c.slot[c.scalar[FREE], FREE_SLOT] = slot
+        c.lane[_lane(lane, TAIL + q)] = before
+    c.slot[_slot(slot, TICKET)] = -1
+    c.slot[_slot(c.scalar[FREE], FREE_SLOT)] = slot
     c.scalar[FREE] += 1
     c.scalar[WAITING + q] -= 1
 
@@ -349,12 +377,12 @@ def _dequeue(c, q, lane, slot):
 @helper
 def _in_queue(c, w, i, q):
     """Tell whether a request of the same burst as ``i`` waits in queue ``q``."""
-    slot = c.lane[w.lane[i], HEAD + q]
+    slot = c.lane[_lane(w.lane[i], HEAD + q)]
     while slot >= 0:
-        j = c.slot[slot, REQUEST]
+        j = c.slot[_slot(slot, REQUEST)]
         if w.row[j] == w.row[i] and w.column[j] == w.column[i]:  # writes are of one burst
             return True
-        slot = c.slot[slot, NEXT_SLOT]
+        slot = c.slot[_slot(slot, NEXT_SLOT)]
     return False
 
 
@@ -370,19 +398,19 @@ def _unread(c, w, i):
     if w.write[i]:
         return -1
     lane, row, column = w.lane[i], w.row[i], w.column[i]
-    slot, opened = c.lane[lane, HEAD], c.lane[lane, OPENED]
-    j = c.slot[opened, REQUEST] if opened >= 0 else -1
+    slot, opened = c.lane[_lane(lane, HEAD)], c.lane[_lane(lane, OPENED)]
+    j = c.slot[_slot(opened, REQUEST)] if opened >= 0 else -1
     while j < 0 or w.write[j] or w.row[j] != row or w.column[j] != column or w.more[j] != w.more[i]:
         if slot < 0:
             return -1
-        j, slot = c.slot[slot, REQUEST], c.slot[slot, NEXT_SLOT]
+        j, slot = c.slot[_slot(slot, REQUEST)], c.slot[_slot(slot, NEXT_SLOT)]
     return j
 
 
 @inlined
 def _finish(c, w, u, i, done, end):
     """Count request ``i`` as served: its last data beat, and the last label the controller must live to."""
-    g = w.group[i]
+    g = w.group[index(i)]
     w.served[u, REMAINING, g] -= 1
     w.served[u, DONE_AT, g] = max(w.served[u, DONE_AT, g], done)
     c.scalar[END] = max(c.scalar[END], end)
@@ -402,7 +430,7 @@ def _finish_followers(c, w, u, i, done):
 @inlined
 def _has_room(rules, c, w, i):
     """Tell whether request ``i`` would be taken: its queue has room, or a waiting request answers it."""
-    q = w.write[i]
+    q = w.write[index(i)]
     return (
         c.scalar[WAITING + q] + c.scalar[HELD + q] < (rules.write_queue if q else rules.read_queue)
         or _is_forwarded(rules, c, w, i)
@@ -430,16 +458,16 @@ def _merge(c, w, i):
 @inlined
 def _accept(rules, c, w, u, t, i):
     """Offer request ``i`` at clock ``t``; return whether it was taken."""
-    write = w.write[i]
+    write = w.write[index(i)]
     if not _has_room(rules, c, w, i):
         return False
     if _is_forwarded(rules, c, w, i):
         c.scalar[ABSORBED if write else FORWARDED] += 1
-        w.depart[i] = -1 if write else t + 1
+        w.depart[index(i)] = -1 if write else t + 1
         _finish(c, w, u, i, t + 1, t + 1)
     elif not (rules.merge_reads and _merge(c, w, i)):
         _enqueue(rules, c, w, i, write)
-    w.accepted[i] = t
+    w.accepted[index(i)] = t
     c.scalar[OFFERED] = t + 1
     return True
 
@@ -447,21 +475,21 @@ def _accept(rules, c, w, u, t, i):
 @inlined
 def _close(rules, c, log, lane, i, t):
     """Issue a PRE at label ``t`` for request ``i``, or for none when -1."""
-    rank, at, t_since = c.lane[lane, LANE_RANK], c.at, _since(c, t)
+    rank, at, t_since = c.lane[_lane(lane, LANE_RANK)], c.at, _since(c, t)
     base = rank * rules.banks
     _put(rules, c, log, t, PRE, lane, rank, -1, -1, i)
-    c.lane[lane, ROW] = -1
+    c.lane[_lane(lane, ROW)] = -1
     _bank_closed(c, rank, 1, t)
     _later(at, ACT, lane, t_since + rules.own[PRE, ACT])
-    at[ROW_AT, lane] = at[ACT, lane]
-    at[CLOSED, lane] = 0
-    c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[PRE, PREA])
-    c.rank[rank, REF_READY] = max(c.rank[rank, REF_READY], t + rules.own[PRE, REF])
+    at[ROW_AT, index(lane)] = at[ACT, index(lane)]
+    at[CLOSED, index(lane)] = 0
+    c.rank[_rank(rank, PREA_READY)] = max(c.rank[_rank(rank, PREA_READY)], t + rules.own[PRE, PREA])
+    c.rank[_rank(rank, REF_READY)] = max(c.rank[_rank(rank, REF_READY)], t + rules.own[PRE, REF])
     if rules.spaced_pre:
         for j in range(base, base + rules.banks):
             _later(at, PRE, j, t_since + rules.wide[PRE, PRE, lane - base, j - base])
-            if c.lane[j, ROW] >= 0:
-                at[ROW_AT, j] = at[PRE, j]
+            if c.lane[_lane(j, ROW)] >= 0:
+                at[ROW_AT, index(j)] = at[PRE, index(j)]
     if rules.sets:
         _later(at, REFSB_AT, lane, t_since + rules.own[PRE, REFSB])
     _find_candidates(rules, c, lane)
@@ -470,61 +498,63 @@ def _close(rules, c, log, lane, i, t):
 @inlined
 def _issue_pre(rules, c, log, slot, t):
     """Issue the PRE that a queued request needs at label ``t``."""
-    if c.slot[slot, FIRST] < 0:
-        c.slot[slot, FIRST] = CONFLICTS
-    _close(rules, c, log, c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST], t)
+    if c.slot[_slot(slot, FIRST)] < 0:
+        c.slot[_slot(slot, FIRST)] = CONFLICTS
+    _close(rules, c, log, c.slot[_slot(slot, SLOT_LANE)], c.slot[_slot(slot, REQUEST)], t)
 
 
 @inlined
 def _issue_act(rules, c, w, log, slot, t):
     """Issue the ACT that a queued request needs at label ``t``."""
-    lane, i = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST]
-    rank, row, t_since = c.lane[lane, LANE_RANK], c.slot[slot, SLOT_ROW], _since(c, t)
+    lane, i = c.slot[_slot(slot, SLOT_LANE)], c.slot[_slot(slot, REQUEST)]
+    rank, row, t_since = c.lane[_lane(lane, LANE_RANK)], c.slot[_slot(slot, SLOT_ROW)], _since(c, t)
     base = rank * rules.banks
     bank = lane - base
     _put(rules, c, log, t, ACT, lane, rank, row, -1, i)
-    write = w.write[i]
+    write = w.write[index(i)]
     opened = rules.read_queue + rules.write_queue + lane
-    ticket = c.slot[slot, TICKET]
-    new = c.slot[opened]
-    new[REQUEST], new[SLOT_ROW], new[SLOT_LANE], new[TICKET] = i, row, lane, ticket
-    new[FIRST] = MISSES if c.slot[slot, FIRST] < 0 else c.slot[slot, FIRST]
+    ticket = c.slot[_slot(slot, TICKET)]
+    c.slot[_slot(opened, REQUEST)] = i
+    c.slot[_slot(opened, SLOT_ROW)] = row
+    c.slot[_slot(opened, SLOT_LANE)] = lane
+    c.slot[_slot(opened, TICKET)] = ticket
+    c.slot[_slot(opened, FIRST)] = MISSES if c.slot[_slot(slot, FIRST)] < 0 else c.slot[_slot(slot, FIRST)]
     c.ticket[ticket] = opened
     _dequeue(c, write, lane, slot)
-    c.lane[lane, ROW], c.lane[lane, OPENED], c.lane[lane, SERVED] = row, opened, 0
-    if c.rank[rank, OPEN_BANKS] == 0:
-        c.rank[rank, OPEN_SINCE] = t
-    c.rank[rank, OPEN_BANKS] += 1
-    c.rank[rank, OPENED_BANKS] += 1
+    c.lane[_lane(lane, ROW)], c.lane[_lane(lane, OPENED)], c.lane[_lane(lane, SERVED)] = row, opened, 0
+    if c.rank[_rank(rank, OPEN_BANKS)] == 0:
+        c.rank[_rank(rank, OPEN_SINCE)] = t
+    c.rank[_rank(rank, OPEN_BANKS)] += 1
+    c.rank[_rank(rank, OPENED_BANKS)] += 1
     c.scalar[IN_FLIGHT] += 1
     c.scalar[HELD + write] += rules.hold_slots
-    c.key[COLUMN_KEY + write, lane] = ticket << TICKET_SHIFT
+    c.key[COLUMN_KEY + write, index(lane)] = ticket << TICKET_SHIFT
     if rules.has_writes:
-        c.key[COLUMN_KEY + 1 - write, lane] = NO_KEY
+        c.key[COLUMN_KEY + 1 - write, index(lane)] = NO_KEY
         _find_candidates(rules, c, lane)
     else:
-        c.key[ROW_KEY, lane] = NO_KEY
-    oldest = c.rank[rank, OLDEST_ACT]
-    c.rank[rank, ACTS + oldest] = t
+        c.key[ROW_KEY, index(lane)] = NO_KEY
+    oldest = c.rank[_rank(rank, OLDEST_ACT)]
+    c.rank[_rank(rank, ACTS + oldest)] = t
     oldest = 0 if oldest + 1 == rules.act_window else oldest + 1
-    c.rank[rank, OLDEST_ACT] = oldest
-    window = _since(c, c.rank[rank, ACTS + oldest] + rules.act_window_wait)
+    c.rank[_rank(rank, OLDEST_ACT)] = oldest
+    window = _mark(_since(c, c.rank[_rank(rank, ACTS + oldest)] + rules.act_window_wait))
     _later(c.at, PRE, lane, t_since + rules.own[ACT, PRE])
-    c.at[ROW_AT, lane] = c.at[PRE, lane]
-    c.at[CLOSED, lane] = FLOOR - REBASE_AFTER
+    c.at[ROW_AT, index(lane)] = c.at[PRE, index(lane)]
+    c.at[CLOSED, index(lane)] = SHUT
     end = base + rules.banks
     act_at, row_at, closed = c.at[ACT, base:end], c.at[ROW_AT, base:end], c.at[CLOSED, base:end]
     gap = rules.wide[ACT, ACT, bank]
     for j in range(len(act_at)):
-        act_at[j] = max(act_at[j], max(window, np.int32(t_since + gap[j])))
+        act_at[j] = max(act_at[j], max(window, _mark(t_since + gap[j])))
     for j in range(
         len(act_at)
     ):  # a loop of its own: with two stores in one, its vectors are too long for a rank
         row_at[j] = max(row_at[j], np.int32(act_at[j] + closed[j]))
     _later(c.at, RD, lane, t_since + rules.own[ACT, RD])
     _later(c.at, WR, lane, t_since + rules.own[ACT, WR])
-    c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[ACT, PREA])
-    c.rank[rank, REF_READY] = max(c.rank[rank, REF_READY], t + rules.own[ACT, REF])
+    c.rank[_rank(rank, PREA_READY)] = max(c.rank[_rank(rank, PREA_READY)], t + rules.own[ACT, PREA])
+    c.rank[_rank(rank, REF_READY)] = max(c.rank[_rank(rank, REF_READY)], t + rules.own[ACT, REF])
     if rules.sets:
         _later(c.at, REFSB_AT, lane, t_since + rules.own[ACT, REFSB])
 
@@ -537,8 +567,8 @@ def _space_columns(rules, c, rank, bank, command, t_since):
         own = c.at[y, base : base + rules.banks]
         gap = rules.wide[command, y, bank]
         for j in range(len(own)):
-            own[j] = max(own[j], np.int32(t_since + gap[j]))
-        elsewhere = np.int32(t_since + rules.other[command, y])
+            own[j] = max(own[j], _mark(t_since + gap[j]))
+        elsewhere = _mark(t_since + rules.other[command, y])
         below, above = c.at[y, :base], c.at[y, base + rules.banks :]
         for j in range(len(below)):
             below[j] = max(below[j], elsewhere)
@@ -560,51 +590,51 @@ def _turn_to_next_burst(w, i):
 @inlined
 def _issue_column(rules, c, w, log, u, slot, t):
     """Issue a request's RD or WR at label ``t``."""
-    lane, i, t_since = c.slot[slot, SLOT_LANE], c.slot[slot, REQUEST], _since(c, t)
-    rank = c.lane[lane, LANE_RANK]
-    write = w.write[i]
+    lane, i, t_since = c.slot[_slot(slot, SLOT_LANE)], c.slot[_slot(slot, REQUEST)], _since(c, t)
+    rank = c.lane[_lane(lane, LANE_RANK)]
+    write = w.write[index(i)]
     command = RD + write
-    _put(rules, c, log, t, command, lane, rank, c.lane[lane, ROW], w.column[i], i)
-    first = c.slot[slot, FIRST]
+    _put(rules, c, log, t, command, lane, rank, c.lane[_lane(lane, ROW)], w.column[index(i)], i)
+    first = c.slot[_slot(slot, FIRST)]
     c.scalar[HITS if first < 0 else first] += 1
     if rules.hit_cap:
-        c.lane[lane, SERVED] += 1
-    more = w.more[i] != 0
+        c.lane[_lane(lane, SERVED)] += 1
+    more = w.more[index(i)] != 0
     if more:
-        c.slot[slot, FIRST] = HITS
+        c.slot[_slot(slot, FIRST)] = HITS
         _turn_to_next_burst(w, i)
         if rules.hit_cap:
             _find_candidates(rules, c, lane)
-    elif c.lane[lane, OPENED] == slot:
-        c.lane[lane, OPENED] = -1
-        c.slot[slot, TICKET] = -1
-        c.rank[rank, OPENED_BANKS] -= 1
+    elif c.lane[_lane(lane, OPENED)] == slot:
+        c.lane[_lane(lane, OPENED)] = -1
+        c.slot[_slot(slot, TICKET)] = -1
+        c.rank[_rank(rank, OPENED_BANKS)] -= 1
         c.scalar[IN_FLIGHT] -= 1
         c.scalar[HELD + write] -= rules.hold_slots
         _find_candidates(rules, c, lane)
     else:
-        behind = c.slot[slot, NEXT_SLOT]
+        behind = c.slot[_slot(slot, NEXT_SLOT)]
         _dequeue(c, write, lane, slot)
         _find_next_hit(rules, c, lane, write, behind)
     _space_columns(rules, c, rank, lane - rank * rules.banks, command, t_since)
     _later(c.at, PRE, lane, t_since + rules.own[command, PRE])
-    c.at[ROW_AT, lane] = c.at[PRE, lane]
-    c.rank[rank, PREA_READY] = max(c.rank[rank, PREA_READY], t + rules.own[command, PREA])
+    c.at[ROW_AT, index(lane)] = c.at[PRE, index(lane)]
+    c.rank[_rank(rank, PREA_READY)] = max(c.rank[_rank(rank, PREA_READY)], t + rules.own[command, PREA])
     if write:
-        w.depart[i] = -1
+        w.depart[index(i)] = -1
         _finish(c, w, u, i, t + rules.write_latency, t)
     elif not more:
         done = t + rules.read_latency
         if rules.merge_reads:
             _finish_followers(c, w, u, i, done)
-        w.depart[i] = done
+        w.depart[index(i)] = done
         _finish(c, w, u, i, done, done)
 
 
 @inlined
 def _join_refreshes(rules, c, rank):
     """Put a rank at the end of the queue of refreshes."""
-    c.rank[(c.scalar[FIFO_HEAD] + c.scalar[FIFO_LEN]) % rules.ranks, FIFO] = rank
+    c.rank[_rank((c.scalar[FIFO_HEAD] + c.scalar[FIFO_LEN]) % rules.ranks, FIFO)] = rank
     c.scalar[FIFO_LEN] += 1
 
 
@@ -618,35 +648,35 @@ def _leave_refreshes(rules, c):
 @helper
 def _hold(rules, c, rank, held):
     """Let a rank's set in turn start nothing new from now on, or, when ``held`` is -1, start again what waits."""
-    c.rank[rank, HOLDING] = held
-    for lane in range(rank * rules.banks + c.rank[rank, TURN], (rank + 1) * rules.banks, rules.sets):
+    c.rank[_rank(rank, HOLDING)] = held
+    for lane in range(rank * rules.banks + c.rank[_rank(rank, TURN)], (rank + 1) * rules.banks, rules.sets):
         _find_candidates(rules, c, lane)
 
 
 @helper
 def _set_ready(rules, c):
     """Return how many banks are open in the set to be refreshed, and the label at which it can go on."""
-    rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
-    state = c.rank[rank]
-    open_banks, close_at, refresh_at = 0, np.int64(FLOOR), np.int64(FLOOR)
+    rank = c.rank[_rank(c.scalar[FIFO_HEAD], FIFO)]
+    state = c.rank[rank * RANK_FIELDS : (rank + 1) * RANK_FIELDS]
+    open_banks, close_at, refresh_at = 0, np.int64(0), np.int64(0)
     for lane in range(rank * rules.banks + state[TURN], (rank + 1) * rules.banks, rules.sets):
-        if c.lane[lane, OPENED] >= 0:
+        if c.lane[_lane(lane, OPENED)] >= 0:
             return 0, NEVER
-        open_banks += c.lane[lane, ROW] >= 0
+        open_banks += c.lane[_lane(lane, ROW)] >= 0
         close_at = max(close_at, c.at[PRE, lane])
         refresh_at = max(refresh_at, c.at[REFSB_AT, lane])
     if open_banks:
-        return open_banks, c.scalar[BASE] + close_at
+        return open_banks, c.scalar[BASE] + (close_at >> SINCE_SHIFT)
     latest = state[OLDEST_ACT] - 1 if state[OLDEST_ACT] else rules.act_window - 1
     after_act = state[ACTS + latest] + rules.apart[ACT, REFSB]
-    return 0, max(c.scalar[BASE] + refresh_at, after_act)
+    return 0, max(c.scalar[BASE] + (refresh_at >> SINCE_SHIFT), after_act)
 
 
 @helper
 def _issue_to_set(rules, c, log, open_banks, t):
     """Issue PREsb or REFsb to the set to be refreshed, of which ``open_banks`` are open, at label ``t``."""
-    rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
-    base, state = rank * rules.banks, c.rank[rank]
+    rank = c.rank[_rank(c.scalar[FIFO_HEAD], FIFO)]
+    base, state = rank * rules.banks, c.rank[rank * RANK_FIELDS : (rank + 1) * RANK_FIELDS]
     turn = state[TURN]
     command = PRESB if open_banks else REFSB
     _put(rules, c, log, t, command, base + turn, rank, -1, -1, -1)
@@ -656,9 +686,9 @@ def _issue_to_set(rules, c, log, open_banks, t):
         _later(c.at, PRE, lane, _since(c, t) + gap[PRE])
         _later(c.at, REFSB_AT, lane, _since(c, t) + gap[REFSB])
         if lane % rules.sets == turn:
-            c.lane[lane, ROW] = -1
+            c.lane[_lane(lane, ROW)] = -1
             c.at[CLOSED, lane] = 0
-        c.at[ROW_AT, lane] = c.at[PRE if c.lane[lane, ROW] >= 0 else ACT, lane]
+        c.at[ROW_AT, lane] = c.at[PRE if c.lane[_lane(lane, ROW)] >= 0 else ACT, lane]
     if open_banks:
         _bank_closed(c, rank, open_banks, t)
         return
@@ -679,8 +709,8 @@ def _refresh_head(rules, c, log, t, issue):
         if issue:
             _issue_to_set(rules, c, log, open_banks, t)
         return at
-    rank = c.rank[c.scalar[FIFO_HEAD], FIFO]
-    base, state = rank * rules.banks, c.rank[rank]
+    rank = c.rank[_rank(c.scalar[FIFO_HEAD], FIFO)]
+    base, state = rank * rules.banks, c.rank[rank * RANK_FIELDS : (rank + 1) * RANK_FIELDS]
     closing = state[OPEN_BANKS] > 0
     if not issue:
         if closing:
@@ -695,7 +725,7 @@ def _refresh_head(rules, c, log, t, issue):
         _later(c.at, ACT, lane, _since(c, t) + rules.own[command, ACT])
         c.at[ROW_AT, lane] = c.at[ACT, lane]
         if closing:
-            c.lane[lane, ROW] = -1
+            c.lane[_lane(lane, ROW)] = -1
             c.at[CLOSED, lane] = 0
             _find_candidates(rules, c, lane)
     if not closing:
@@ -711,22 +741,21 @@ def _queue_refreshes(rules, c, now):
     """
     due = NEVER
     for rank in range(rules.ranks):
-        if c.rank[rank, REFRESH_AT] <= now:
-            c.rank[rank, REFRESH_AT] += rules.refresh_interval
-            c.rank[rank, OWED] += rules.sets > 0
-            if c.rank[rank, HOLDING] < 0:
+        if c.rank[_rank(rank, REFRESH_AT)] <= now:
+            c.rank[_rank(rank, REFRESH_AT)] += rules.refresh_interval
+            c.rank[_rank(rank, OWED)] += rules.sets > 0
+            if c.rank[_rank(rank, HOLDING)] < 0:
                 _join_refreshes(rules, c, rank)
                 if rules.sets:
-                    _hold(rules, c, rank, c.rank[rank, TURN])
-        due = min(due, c.rank[rank, REFRESH_AT])
+                    _hold(rules, c, rank, c.rank[_rank(rank, TURN)])
+        due = min(due, c.rank[_rank(rank, REFRESH_AT)])
     c.scalar[REFRESH_DUE] = due
 
 
 @inlined
-def _key(until, now, key):
-    """Return a candidate's key with its wait from ``now`` on; written so that vectors keep lanes of 32 bits."""
-    wait = np.int32(max(until, now) - now)
-    return np.int32(np.int32(wait << WAIT_SHIFT) | key)
+def _key(mark, now, key):
+    """Return a candidate's key with the mark at which it is ready, ``now`` or later."""
+    return np.int32(max(mark, now) | key)
 
 
 @inlined
@@ -774,10 +803,10 @@ def _decide(rules, c, now, free):
     """Return the best key at ``free``, the bus taken until then: opened rows, then the queue being served."""
     since = _since(c, free)
     if not rules.has_writes:
-        return _select_reads(c, since)
-    best, reads, writes = _select_mixed(c, since)
+        return _select_reads(c, _mark(since))
+    best, reads, writes = _select_mixed(c, _mark(since))
     # direction is only reconsidered on a clock on which no opened request goes
-    if best >> WAIT_SHIFT:
+    if best >> SINCE_SHIFT > since:
         _switch_direction(rules, c)
         # of the queue not being served, only a request whose row was opened for it may go
         best = min(best, writes if c.scalar[WRITING] else reads)
@@ -787,13 +816,11 @@ def _decide(rules, c, now, free):
 
 
 @inlined
-def _join(c, w, standing, since, free, i):
-    """Return the best key at ``free`` if it was ``standing`` at ``since`` and request ``i`` came in at most."""
-    if standing != NO_KEY:
-        standing -= (free - since) << WAIT_SHIFT
-    lane, now = w.lane[i], _since(c, free)
-    column = _key(c.at[RD, lane], now, c.key[COLUMN_KEY, lane])
-    row = _key(c.at[ROW_AT, lane], now, c.key[ROW_KEY, lane])
+def _join(c, w, standing, free, i):
+    """Return the best key at ``free`` where it was ``standing`` before request ``i`` came in."""
+    lane, now = w.lane[index(i)], _mark(_since(c, free))
+    column = _key(c.at[RD, index(lane)], now, c.key[COLUMN_KEY, index(lane)])
+    row = _key(c.at[ROW_AT, index(lane)], now, c.key[ROW_KEY, index(lane)])
     return min(standing, np.int64(min(column, row)))
 
 
@@ -802,7 +829,7 @@ def _select_opened(c, free):
     """Return the least key among requests whose row was opened for them; a waiting refresh stops all others."""
     if not c.scalar[IN_FLIGHT]:
         return NO_KEY
-    opened, _, _ = _select_mixed(c, _since(c, free))
+    opened, _, _ = _select_mixed(c, _mark(_since(c, free)))
     return opened
 
 
@@ -815,10 +842,10 @@ def _keep_acts_away(rules, c, free):
     delaying = at - rules.apart[ACT, REFSB] + 1
     if free < delaying:
         return delaying
-    base = c.rank[c.scalar[FIFO_HEAD], FIFO] * rules.banks
+    base = c.rank[_rank(c.scalar[FIFO_HEAD], FIFO)] * rules.banks
     for lane in range(base, base + rules.banks):
         _later(c.at, ACT, lane, _since(c, at))
-        if c.lane[lane, ROW] < 0:
+        if c.lane[_lane(lane, ROW)] < 0:
             c.at[ROW_AT, lane] = c.at[ACT, lane]
     return NEVER
 
@@ -827,17 +854,18 @@ def _keep_acts_away(rules, c, free):
 def _decide_beside(rules, c, now, free, head):
     """Return the best key at ``free`` where a set's refresh goes at ``head``: before what is ready then."""
     best = _decide(rules, c, now, free) if head > now else NO_KEY
-    return best if free + (best >> WAIT_SHIFT) < head else NO_KEY
+    return best if c.scalar[BASE] + (best >> SINCE_SHIFT) < head else NO_KEY
 
 
 @helper
 def _select_closing(c, free):
-    """Return ``wait << 32 | lane`` of the open row that closes first among those no queued request can use."""
-    best, now = NEVER, _since(c, free)
-    for b in range(len(c.lane)):
+    """Return ``since << 32 | lane`` of the open row that closes first among those no queued request can use."""
+    best, now = NEVER, _mark(_since(c, free))
+    for b in range(c.at.shape[1]):
         unused = c.key[COLUMN_KEY, b] == NO_KEY and c.key[COLUMN_KEY + 1, b] == NO_KEY
-        if unused and c.lane[b, ROW] >= 0:
-            best = min(best, (np.int64(max(c.at[ROW_AT, b], now) - now) << 32) + b)
+        if unused and c.lane[_lane(b, ROW)] >= 0:
+            since = np.int64(max(c.at[ROW_AT, b], now)) >> SINCE_SHIFT
+            best = min(best, (since << 32) + b)
     return best
 
 
@@ -859,20 +887,21 @@ def advance(rules, controllers, w, log, u, visible, group):
     c = controller(controllers, u)
     s = c.scalar
     plain = not (rules.has_writes or rules.hit_cap or rules.close_pages or rules.sets)
-    standing, standing_at = NO_STANDING, s[NOW]
+    standing = NO_STANDING  # the best key when only requests came in since it was chosen
     while group < 0 or w.served[u, REMAINING, group]:
         if len(log) and s[LOGGED] == len(log):
             return NO_SPACE
         now = s[NOW]
         if now - s[BASE] > REBASE_AFTER:
             _rebase(c)
+            standing = NO_STANDING
         if now >= s[LIMIT]:
             return PAUSED
         refused, side_refused = False, False
-        if s[SIDE] < s[SIDE_END] and w.arrive[s[SIDE]] < now and s[OFFERED] != now:
+        if s[SIDE] < s[SIDE_END] and w.arrive[index(s[SIDE])] < now and s[OFFERED] != now:
             side_refused = not _accept(rules, c, w, u, now - 1, s[SIDE])
             s[SIDE] += not side_refused
-        if s[NEXT] < visible and w.arrive[s[NEXT]] < now and s[OFFERED] != now:
+        if s[NEXT] < visible and w.arrive[index(s[NEXT])] < now and s[OFFERED] != now:
             refused = not _accept(rules, c, w, u, now - 1, s[NEXT])
             s[NEXT] += not refused
         if group == MORE_TO_COME and s[NEXT] == visible:
@@ -890,24 +919,24 @@ def advance(rules, controllers, w, log, u, visible, group):
             else:
                 best = _select_opened(c, free)
         elif standing != NO_STANDING:
-            best = _join(c, w, standing, standing_at, free, s[NEXT] - 1)
+            best = _join(c, w, standing, free, s[NEXT] - 1)
         else:
             best = _decide(rules, c, now, free)
             if rules.close_pages:
                 closing = _select_closing(c, free)
-                head = NEVER if closing == NEVER else free + (closing >> 32)
+                head = NEVER if closing == NEVER else s[BASE] + (closing >> 32)
         standing = NO_STANDING
-        at = NEVER if best == NO_KEY else free + (best >> WAIT_SHIFT)
+        at = NEVER if best == NO_KEY else s[BASE] + (best >> SINCE_SHIFT)
         if s[SIDE] < s[SIDE_END] and not side_refused and _has_room(rules, c, w, s[SIDE]):
-            event = min(event, max(w.arrive[s[SIDE]], now) + 1)
+            event = min(event, max(w.arrive[index(s[SIDE])], now) + 1)
         if s[NEXT] < visible and not refused and _has_room(rules, c, w, s[NEXT]):
-            event = min(event, max(w.arrive[s[NEXT]], now) + 1)
+            event = min(event, max(w.arrive[index(s[NEXT])], now) + 1)
         if min(at, head) >= event:
             if event == NEVER or (event > s[END] and _is_idle(c, visible)):
                 return DONE if group < 0 else STARVED
             s[NOW] = event
             if plain and s[FIFO_LEN] == 0 and s[TICKETS] < len(c.ticket) and s[SIDE] == s[SIDE_END]:
-                standing, standing_at = best, free
+                standing = best
         elif head < at:
             if head > s[END] and _is_idle(c, visible):
                 return DONE if group < 0 else STARVED

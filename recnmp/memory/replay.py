@@ -100,7 +100,7 @@ def make_controllers(
     at = np.zeros((units, kernel.AT_ROWS, lanes), np.int32)
     key = np.full((units, kernel.KEY_ROWS, lanes), kernel.NO_KEY, np.int32)
     lane = np.zeros((units, lanes, kernel.LANE_FIELDS), np.int64)
-    rank = np.zeros((units, ranks, kernel.ACTS + rules.act_window), np.int64)
+    rank = np.zeros((units, ranks, kernel.RANK_FIELDS), np.int64)
     slot = np.zeros((units, queued + lanes, kernel.SLOT_FIELDS), np.int64)
     ticket = np.zeros((units, _tickets(queued + lanes)), np.int32)
     scalar[:, kernel.NOW] = 1
