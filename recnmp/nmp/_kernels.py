@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recnmp._accel import helper, jit
+from recnmp._accel import helper, index, jit
 from recnmp.memory._kernels import ALL, DONE, DONE_AT, LIMIT, NO_SPACE, REMAINING, advance
 
 # clocks of a packet: configuration writes begin, instructions begin, all are received, the sum is ready, the first
@@ -114,7 +114,7 @@ def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, requ
     """
     received, part, hit_at, looked = start, 0, 0, start
     for j in range(stream.packet_start[p], stream.packet_start[p + 1]):
-        rank = stream.rank[j]
+        rank = stream.rank[index(j)]
         if len(traffic.rank) and part <= 0 and received >= looked:
             bus[COMMAND_FREE] = bus[DATA_FREE] = received
             if _run_ranks_until(rules, controllers, work, logs, given, received) != DONE:
@@ -123,25 +123,33 @@ def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, requ
             received = bus[DATA_FREE] + bus[READING] * fixed.turnaround
             looked = received + fixed.burst
             bus[READING] = 0
-        part += stream.units[j] * fixed.window
+        part += stream.units[index(j)] * fixed.window
         while part > 0:  # received when the window that ends it is over
             part -= fixed.per_window
             received += 1
         at = received + fixed.decode
         read = -1
         for n in range(stream.first_burst[j], stream.first_burst[j + 1]):
-            if stream.filled_by[n] >= 0:
+            if stream.filled_by[index(n)] >= 0:
                 hit_at = at
                 continue
             i = given[rank, VISIBLE]
             if read < 0:
                 read = n
-                work.arrive[i], work.lane[i], work.row[i] = at, stream.bank[n], stream.row[n]
-                work.column[i], work.group[i], work.more[i] = stream.column[n], p, 0
+                work.arrive[index(i)], work.lane[index(i)], work.row[index(i)] = (
+                    at,
+                    stream.bank[index(n)],
+                    stream.row[index(n)],
+                )
+                work.column[index(i)], work.group[index(i)], work.more[index(i)] = (
+                    stream.column[index(n)],
+                    p,
+                    0,
+                )
                 work.served[rank, REMAINING, p] += 1
             else:
-                work.more[i] |= 1 << (n - read - 1)
-            request[n] = i
+                work.more[index(i)] |= 1 << (n - read - 1)
+            request[index(n)] = i
         given[rank, VISIBLE] += read >= 0
     bus[COMMAND_FREE], bus[DATA_FREE], bus[READING] = received, received, 0
     return hit_at
@@ -269,14 +277,11 @@ def first_spread_entry(first, part):
 
 
 @jit
-def tally(packet, bag, channel, rank, ranks_per_dimm, used, summed, load):
-    """Count lookups by packet and by bag.
+def tally(packet, bag, channel, rank, load, read):
+    """Count the lookups of every packet and rank in ``load`` (P, C, R), and mark the ranks at which bags have any.
 
-    ``load`` (P, C, R) counts the lookups of every packet and rank; ``used`` (P, C, D) and ``summed`` (G, C, D) mark
-    the DIMMs at which packets and bags have any. All start at 0.
+    ``read`` is of shape (G, C, R); both start at 0.
     """
     for j in range(len(packet)):
-        dimm = rank[j] // ranks_per_dimm
         load[packet[j], channel[j], rank[j]] += 1
-        used[packet[j], channel[j], dimm] = 1
-        summed[bag[j], channel[j], dimm] = 1
+        read[bag[j], channel[j], rank[j]] = True

@@ -1,7 +1,6 @@
 """RecNMP's packets and units, counted: what crosses the channel, what RankCaches and adders do."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from recnmp.nmp.base import System
 from recnmp.nmp.channel import Channel
@@ -28,11 +27,11 @@ def operations(
 
     A mean's division is the host's, and not counted. A first element is added to a sum of 0.
     """
-    width, dim = np.diff(placed.first), np.array([table.dim for table in trace.tables])
+    dim = np.array([table.dim for table in trace.tables])
     of_table = np.bincount(trace.table, minlength=len(dim))
     int8 = np.array([table.dtype == "int8_rowwise" for table in trace.tables])
     elements, dequantised = int(of_table @ dim), int(of_table @ (dim * int8))
-    looked_up = int(width[sent.cacheable].sum()) if system.cache.rank else 0
+    looked_up = int(np.diff(placed.first)[sent.cacheable].sum()) if system.cache.rank else 0
     bag_dim = dim[trace.bag_table]
     at_dimms = sent.summed.sum(axis=(1, 2), dtype=np.int64)
     return Operations(
@@ -43,7 +42,7 @@ def operations(
         rank_cache_lookups=looked_up,
         rank_cache_fills=looked_up - sum(channel.hits for channel in channels),
         rank_adds=elements,
-        dimm_adds=int((_ranks_of_bags(sent, system) - at_dimms) @ bag_dim),
+        dimm_adds=int((sent.ranks_of_bag - at_dimms) @ bag_dim),
         dequantise_adds=dequantised,
         dequantise_multiplies=dequantised,
         weight_multiplies=elements if trace.weight is not None else 0,
@@ -64,12 +63,3 @@ def instruction_bits(packets: Packets, placed: PlacedLookups, *, as_ddr_commands
         return lookups * INSTRUCTION_BITS
     opens = int(np.bitwise_count(decode(packets.words)["ddr_cmd"]).sum()) - lookups
     return (opens + placed.bursts) * DDR_COMMAND_BITS
-
-
-def _ranks_of_bags(sent: Sent, system: System) -> NDArray[np.int64]:
-    """Return at how many ranks each bag has lookups, shape (G,)."""
-    ranks = system.memory.channels * system.ranks_per_channel
-    there = np.zeros((len(sent.bag_packet), ranks), np.bool_)
-    there[sent.bag, sent.channel * system.ranks_per_channel + sent.rank] = True
-    counted: NDArray[np.int64] = there.sum(axis=1, dtype=np.int64)
-    return counted

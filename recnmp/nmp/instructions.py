@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp.config.schema import MemoryConfig
 from recnmp.errors import ConfigError
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import System
@@ -28,7 +29,8 @@ class Sent:
         cacheable: LocalityBit of each lookup, shape (L,).
         order: packets in the order of delivery, shape (P,).
         load: lookups of each packet at each rank, shape (P, C, R) for C channels of R ranks.
-        used, summed: 1 where a packet, or a bag, has lookups at a DIMM, shapes (P, C, D) and (G, C, D).
+        used, summed: whether a packet, or a bag, has lookups at a DIMM, shapes (P, C, D) and (G, C, D).
+        ranks_of_bag: ranks at which each bag has lookups, shape (G,).
     """
 
     packet: NDArray[np.int64]
@@ -40,8 +42,9 @@ class Sent:
     cacheable: NDArray[np.bool_]
     order: NDArray[np.int64]
     load: NDArray[np.int64]
-    used: NDArray[np.uint8]
-    summed: NDArray[np.uint8]
+    used: NDArray[np.bool_]
+    summed: NDArray[np.bool_]
+    ranks_of_bag: NDArray[np.int64]
 
     @property
     def in_order(self) -> bool:
@@ -90,6 +93,8 @@ class Instructions:
     def reads_per_rank(self, ranks: int) -> NDArray[np.int64]:
         """Return the instructions of each rank that read DRAM, shape (R,)."""
         missed = self.filled_by < 0
+        if missed.all():
+            return np.bincount(self.rank, minlength=ranks)
         if len(missed) != len(self.rank):
             missed = np.logical_or.reduceat(missed, self.first_burst[:-1])
         return np.bincount(self.rank[missed], minlength=ranks)
@@ -114,9 +119,8 @@ def send(
     packet, channel, rank = bag_packet[bag], placed.channel[first], placed.rank[first]
     memory, packets = system.memory, len(order)
     load = np.zeros((packets, memory.channels, system.ranks_per_channel), np.int64)
-    used = np.zeros((packets, memory.channels, memory.dimms_per_channel), np.uint8)
-    summed = np.zeros((trace.bags, memory.channels, memory.dimms_per_channel), np.uint8)
-    kernel.tally(packet, bag, channel, rank, memory.ranks_per_dimm, used, summed, load)
+    read = np.zeros((trace.bags, memory.channels, system.ranks_per_channel), np.bool_)
+    kernel.tally(packet, bag, channel, rank, load, read)
     return Sent(
         packet,
         bag,
@@ -127,9 +131,17 @@ def send(
         cacheable,
         order,
         load,
-        used,
-        summed,
+        _at_dimms(load > 0, memory),
+        _at_dimms(read, memory),
+        np.count_nonzero(read, axis=(1, 2)).astype(np.int64),
     )
+
+
+def _at_dimms(at_ranks: NDArray[np.bool_], memory: MemoryConfig) -> NDArray[np.bool_]:
+    """Return whether something is so at any rank of a DIMM, shape (X, C, D), from ranks, shape (X, C, R)."""
+    by_dimm = at_ranks.reshape(-1, memory.channels, memory.dimms_per_channel, memory.ranks_per_dimm)
+    any_rank: NDArray[np.bool_] = np.logical_or.reduce(by_dimm, axis=3)
+    return any_rank
 
 
 def _check_entries_lie_together(placed: PlacedLookups, system: System) -> None:
