@@ -7,14 +7,19 @@ from recnmp._accel import jit
 def lru(line, tags, hit):
     """Mark hits of a set-associative LRU cache; ``tags`` (sets, ways) starts at -1, most recent way first."""
     sets, ways = tags.shape
+    mask = sets - 1 if sets & (sets - 1) == 0 else -1  # a division would take half of the time
     for n in range(len(line)):
-        s = line[n] % sets
-        found = ways - 1
-        for way in range(ways):
-            if tags[s, way] == line[n]:
-                found = way
+        wanted = line[n]
+        s = wanted & mask if mask >= 0 else wanted % sets
+        moved = tags[s, 0]
+        if moved == wanted:
+            hit[n] = True
+            continue
+        tags[s, 0] = wanted
+        for way in range(1, ways):  # lines move on by one until the wanted one's place is filled
+            here = tags[s, way]
+            tags[s, way] = moved
+            if here == wanted:
                 hit[n] = True
                 break
-        for way in range(found, 0, -1):
-            tags[s, way] = tags[s, way - 1]
-        tags[s, 0] = line[n]
+            moved = here
