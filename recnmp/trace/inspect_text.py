@@ -38,10 +38,12 @@ def summary(info: Mapping[str, Any]) -> list[str]:
     pooling, lookups = info["pooling_factor"], max(info["lookups"], 1)
     reuse = "  ".join(f"{bin_} {share:.1%}" for bin_, share in info["reuse_histogram"].items() if share)
     hits = "  ".join(f"{int(size):,} entries {hits / lookups:.1%}" for size, hits in info["lru_hits"].items())
-    sizes = f"{info['lookups']:,} lookups in {info['bags']:,} bags of {len(info['tables'])} tables"
+    counts = {"lookup": info["lookups"], "bag": info["bags"], "table": len(info["tables"])}
+    counts |= {"sample": info["samples"], "batch": info["batches"]}
+    many = {noun: _many(n, noun) for noun, n in counts.items()}
     skew = info["table_skew"]
     lines = {
-        "trace": f"{sizes}; {info['samples']:,} samples in {info['batches']} batches",
+        "trace": "{lookup} in {bag} of {table}; {sample} in {batch}".format(**many),
         "pooling factor": f"{pooling['min']} to {pooling['max']}, mean {pooling['mean']:.2f}, "
         f"median {pooling['p50']}, 99 % up to {pooling['p99']}",
         "unique entries": f"{info['unique_share']:.1%} of the lookups",
@@ -56,12 +58,28 @@ def summary(info: Mapping[str, Any]) -> list[str]:
     }
     shown = [f"{label:<16}{text}" for label, text in lines.items() if text]
     shown += [f"{'note' if not n else '':<16}{flag}" for n, flag in enumerate(info["flags"])]
-    made_from = ", ".join(f"{key} {value}" for key, value in info["meta"].items())
+    # what is empty says nothing; the source, which may be sentences, comes last
+    told = sorted((item for item in info["meta"].items() if item[1] not in ("", [], {})), key=_is_source)
+    made_from = ", ".join(f"{key} {_plain(value)}" for key, value in told)
     return [
         *shown,
         *([f"{'made from':<16}{made_from}"] if made_from else []),
         f"{'digest':<16}{info['digest']}",
     ]
+
+
+def _many(n: int, noun: str) -> str:
+    return f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
+def _is_source(item: tuple[str, Any]) -> bool:
+    return item[0] == "source"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}={one}" for key, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _zipf(info: Mapping[str, Any]) -> str:

@@ -167,7 +167,9 @@ class Sink:
         self._writer.add_calls(header.calls)
         self._tables, self.counts.meta = header.tables, header.meta
         self.counts.bags = int(header.calls.bags.sum())
-        self.counts.batches = len(np.unique(header.calls.batch))
+        _, start = np.unique(header.calls.batch, return_index=True)
+        self.counts.batches = len(start)
+        self.rows.read += int(np.maximum.reduceat(header.calls.bags, start).sum())  # samples
         self._copied = True
 
     def _hold(self, tables: Sequence[Bags], samples: int) -> None:

@@ -172,6 +172,16 @@ def test_the_printed_inspection_names_tables_as_they_are_called(tmp_path):
     assert "\x1b" not in text
 
 
+def test_where_a_trace_comes_from_is_told_in_words(tmp_path):
+    info = _inspect(_of_entries(np.zeros(1, np.int64), 1), tmp_path)
+    printed = io.StringIO()
+    meta = {"source": "a paper. Long.", "files": ["a.csv", "b.csv"], "options": {"dim": 4}, "empty": {}}
+    print_inspection(info | {"meta": meta}, printed)
+    text = printed.getvalue()
+    assert "1 lookup in 1 bag of 1 table; 1 sample in 1 batch\n" in text
+    assert "made from       files a.csv, b.csv, options dim=4, source a paper. Long.\n" in text
+
+
 def test_many_tables_are_counted_instead_of_printed(tmp_path):
     info = _inspect(_small(), tmp_path)
     printed = io.StringIO()
