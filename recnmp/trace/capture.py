@@ -112,7 +112,7 @@ class Capture(TorchDispatchMode):  # type: ignore[no-untyped-call]
         begin = time.perf_counter()
         name, names, read = known
         given = {**dict(zip(names, args, strict=False)), **kwargs}
-        if not _is_meta(given):  # inference of shapes reads nothing
+        if not any(map(_is_hollow, given.values())):  # inference of shapes reads nothing
             for n, call in enumerate(read(name, given, result, self._tables)):
                 self._record(call, continues=n > 0)
         self.own_seconds += time.perf_counter() - begin
@@ -235,5 +235,8 @@ def _known(func: Any) -> tuple[str, list[str], Reader] | None:
     return None if reader is None else (schema.name, names, reader)
 
 
-def _is_meta(given: Mapping[str, Any]) -> bool:
-    return any(isinstance(value, Tensor) and value.device.type == "meta" for value in given.values())
+def _is_hollow(value: object) -> bool:
+    """Tell whether ``value`` is a tensor without elements of its own, with which shapes are inferred."""
+    if not isinstance(value, Tensor):
+        return False
+    return value.device.type == "meta" or type(value).__name__ in ("FakeTensor", "FunctionalTensor")

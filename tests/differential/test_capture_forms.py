@@ -308,6 +308,16 @@ def test_compiled_models_run_eagerly_and_are_seen(mode, backend, precompiled):
     assert capture.notes == ["compiled code ran eagerly: its operators are those that were compiled"]
 
 
+def test_exporting_a_model_under_capture_looks_nothing_up():
+    bag = nn.EmbeddingBag(ENTRIES, DIM, mode="sum").eval()
+    with torch.no_grad(), Capture() as capture:
+        exported = torch.export.export(bag, (INDICES, OFFSETS)).module()
+        before = capture.proof.calls
+        exported(INDICES, OFFSETS)
+    assert (before, capture.proof.calls) == (0, 1)
+    assert _checked(capture).entry.tolist() == INDICES.tolist()
+
+
 def test_subclasses_of_modules(mode):
     class Mine(nn.EmbeddingBag):
         def forward(self, indices):
