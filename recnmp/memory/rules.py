@@ -66,14 +66,15 @@ def _check(spec: DramSpec) -> None:
             known = y in _SPACED[x], wide, wide, (x, y) in _ELSEWHERE
             if gaps[x, y, np.logical_not(known)].any():
                 raise ConfigError(f"{spec.name}: the engine has no rule of this scope: {after} to {before}")
-    window, _ = spec.act_window
+    window, window_wait = spec.act_window
     if window > kernel.MOST_ACTS:
         raise ConfigError(
             f"{spec.name}: the engine counts {kernel.MOST_ACTS} ACTs of a window at most, not {window}"
         )
-    if gaps.max() > kernel.LONGEST_WAIT:
+    longest = max(int(gaps.max()), window_wait)
+    if longest > kernel.LONGEST_WAIT:
         raise ConfigError(
-            f"{spec.name}: the engine waits {kernel.LONGEST_WAIT} clocks at most, not {gaps.max()}"
+            f"{spec.name}: the engine waits {kernel.LONGEST_WAIT} clocks at most, not {longest}"
         )
 
 

@@ -12,6 +12,7 @@ from reference.frfcfs_tick import run
 from reference.schedules import assert_engine_equals_twin, assert_same_commands
 from reference.traffic import ARRIVALS, MIXES, PLACES, as_requests, size, traffic
 
+from recnmp.errors import ConfigError
 from recnmp.library.dram import DramSpec, load_standard
 from recnmp.memory import _kernels as kernel
 from recnmp.memory.audit import audit
@@ -308,3 +309,17 @@ def test_a_group_whose_requests_are_not_visible_yet_starves():
     log = np.zeros((0, 6), np.int64)
     assert kernel.advance(rules, controllers, work, log, 0, 4, 1) == kernel.STARVED
     assert kernel.advance(rules, controllers, work, log, 0, 8, 1) == kernel.DONE
+
+
+@pytest.mark.parametrize("timing", ["nRFC", "nFAW", "nRP", "nRCD"])
+@pytest.mark.parametrize("refresh", REFRESHES)
+def test_engine_and_twin_make_the_same_schedule_where_one_wait_is_the_longest_the_engine_can(timing, refresh):
+    spec = spec_with(nREFI=4 * kernel.LONGEST_WAIT, **{timing: 1500})
+    longest = 1500 + kernel.LONGEST_WAIT - max(int(spec.gaps.max()), spec.act_window[1])
+    longer = spec_with(spec, **{timing: longest + 1})
+    with pytest.raises(ConfigError, match=f"waits {kernel.LONGEST_WAIT} clocks at most"):
+        make_rules(longer, ControllerOptions(2), has_writes=True)
+    stream = traffic(3, 60, 2, "random", "mixed", "bursty")
+    assert_engine_equals_twin(
+        spec_with(spec, **{timing: longest}), stream, ControllerOptions(2, refresh=refresh)
+    )

@@ -172,3 +172,11 @@ def test_writes_wait_for_the_high_watermark_and_then_drain_to_the_low_one(writes
     assert (timeline.accepted[write] < label[first]).sum() > 0.8 * writes
     assert all(queued(issued) >= 0.2 * writes for issued in range(1, drained))
     assert queued(drained) < 0.2 * writes
+
+
+def test_a_window_of_more_acts_than_the_engine_counts_is_an_error():
+    document = DDR4.model_dump(mode="json")
+    (window,) = (row for row in document["constraints"] if row["window"] > 1)
+    window["window"] = 13
+    with pytest.raises(ConfigError, match="counts 12 ACTs of a window at most, not 13"):
+        make_rules(DramSpec.model_validate(document), ControllerOptions(1), has_writes=False)
