@@ -1,20 +1,34 @@
 """The command line: parsing and printing, nothing else.
 
 Standard output carries the result alone. Exit codes: 0 done, 1 the run failed, 2 what was asked cannot be
-done, 130 interrupted. Everything but click is imported by the command that needs it: help answers at once.
+done, 130 interrupted, 143 terminated. Everything but click is imported by the command that needs it: help
+answers at once.
 """
 
 import os
+import signal
 import sys
 
 from recnmp.cli import convert, generate, measure, memory, reproduce, simulate, study, trace
 from recnmp.cli._base import cli
 
-__all__ = ["cli", "convert", "generate", "main", "measure", "memory", "reproduce", "simulate", "study", "trace"]
+__all__ = [
+    "cli",
+    "convert",
+    "generate",
+    "main",
+    "measure",
+    "memory",
+    "reproduce",
+    "simulate",
+    "study",
+    "trace",
+]
 
 
 def main() -> None:
     """Run the command line; the entry point of the ``recnmp`` program."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         cli(prog_name="recnmp")
     except SystemExit as done:
@@ -24,3 +38,8 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(done.code)
+
+
+def _terminated(number: int, _: object) -> None:
+    """Leave by way of every ``finally``: what is half written goes."""
+    sys.exit(128 + number)

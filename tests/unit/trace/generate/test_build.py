@@ -1,5 +1,11 @@
 """Whole traces from descriptions: order, pooling factors, and the shipped mixtures' reuse."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
@@ -172,3 +178,16 @@ def test_the_commands_write_a_trace_and_its_description(tmp_path, monkeypatch, c
     cli(["trace", "fit", "a.parquet"], standalone_mode=False)
     assert "3 tables, 30 batches" in capsys.readouterr().out
     assert load_spec(tmp_path / "a.fit.yaml").batches == 30
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stopped_command_leaves_no_half_file(tmp_path, sent, code):
+    (tmp_path / "s.yaml").write_text(spec_yaml(spec(batches=1_000_000)))
+    command = [sys.executable, "-m", "recnmp", "trace", "synth", "s.yaml", "-o", "a.parquet"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as running:
+        while running.poll() is None and not (tmp_path / "a.parquet.tmp").exists():
+            time.sleep(0.02)
+        running.send_signal(sent)
+        assert running.wait(60) == code
+    assert [path.name for path in tmp_path.iterdir()] == ["s.yaml"]
