@@ -48,9 +48,7 @@ def plot_cache_study(document: Json, path: Path) -> None:
         if shown:
             handles, labels = axes[panels - 1].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=7, fontsize=8)
-        trace = document["trace"]
-        text = f"{trace['file']}: {trace['lookups']:,} lookups of {trace['tables']} tables"
-        figure.suptitle(text, x=0.01, ha="left", fontsize=11, fontweight="bold")
+        figure.suptitle(told.heading(document), x=0.01, ha="left", fontsize=11, fontweight="bold")
         metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, dpi=150, metadata=metadata)
 
@@ -87,10 +85,10 @@ def _curve(axes: Axes, document: Json) -> None:
                 x, y - error, y + error, color=COLOURS[k], alpha=0.25, label="2 standard errors"
             )
         top = max(top, float(y.max(initial=0)))
-    reach = told.curve_of(document, "shared", told.ALL)[-1:]
-    last = int(np.log2(max(reach[0]["bytes"], 4096))) if reach else 20
+    whole = [row["bytes"] for row in told.curve_of(document, "shared", told.ALL) if row["bytes"] >= 1024]
+    first, last = (int(np.log2(whole[end])) for end in (0, -1)) if whole else (10, 20)
     how = f"sampled, {request['sampled']:g} of the entries" if sampled else "exact"
-    _sized(axes, f"Fully associative LRU, {how}", [1 << k for k in range(10, last + 1, 2)])
+    _sized(axes, f"Fully associative LRU, {how}", [1 << k for k in range(first, last + 1, 2)])
     axes.set_ylim(0, top * 1.08 or 1)
     axes.legend(loc="lower left", fontsize=8)
 

@@ -7,6 +7,13 @@ Json = Mapping[str, Any]
 ALL = "all"
 
 
+def heading(document: Json) -> str:
+    """Return what was studied in one line."""
+    trace = document["trace"]
+    tables = f"{trace['tables']} table{'s' * (trace['tables'] != 1)}"
+    return f"{trace['file']}: {trace['lookups']:,} lookups of {tables}"
+
+
 def blocks(document: Json) -> dict[tuple[str, str, str, str], list[Json]]:
     """Return the rows over all tables and caches by scope, line, ways and start; warm ones where there are any.
 

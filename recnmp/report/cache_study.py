@@ -13,6 +13,7 @@ from recnmp.report.cache_rows import (
     blocks,
     curve_of,
     describe,
+    heading,
     label,
     middle_size,
     sharing,
@@ -54,8 +55,8 @@ def write_cache_study(document: Json, folder: Path) -> list[Path]:
 
 def cache_study_lines(document: Json) -> Iterator[str]:
     """Yield a study for a terminal: LRU curve, tables sharing a cache, and policies by size."""
-    trace, request = document["trace"], document["request"]
-    yield f"{trace['file']}: {trace['lookups']:,} lookups of {trace['tables']} tables"
+    request = document["request"]
+    yield heading(document)
     yield from _curve_lines(document)
     yield from _sharing_lines(document)
     for block, rows in blocks(document).items():

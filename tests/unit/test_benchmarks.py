@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from reference.traffic import JITTED
 
+from recnmp._registry import plugin_names
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -31,6 +33,14 @@ def test_exact_lru_curves_give_a_rate_for_every_stream():
     assert document["machine"]["accesses"] == 500
     assert len({result["case"] for result in document["results"]}) == 5
     assert all(0 < result["median"] <= result["best"] for result in document["results"])
+
+
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+def test_every_replacement_policy_gives_a_rate():
+    command = [sys.executable, "cache_policies.py", "--accesses", "500", "--repeats", "1", "--json"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    timed = {result["case"].split(",")[0] for result in json.loads(done.stdout)["results"]}
+    assert timed == set(plugin_names("cache.policies"))
 
 
 @pytest.mark.parametrize("script", ["dram_engine.py", "recnmp_ranks.py", "stack_distance.py"])
