@@ -1,6 +1,10 @@
 """What every replacement policy of ``recnmp/cache/policies`` owes, whichever files the folder holds."""
 
+import os
+import subprocess
+import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +105,30 @@ def test_hits_are_those_of_a_plain_twin(name, sets, ways):
     for seed in range(2):
         stream = make_stream(seed, sets)
         np.testing.assert_array_equal(hits(name, stream, ways), of_twin(name, stream, ways))
+
+
+_DIGEST = """
+import hashlib
+from test_replacement_policies import NAMES, find_policy, make_stream, policy_hits
+
+digest = hashlib.sha256()
+for name in NAMES:
+    sets = 1 if getattr(find_policy(name), "ONE_SET", False) else 3
+    digest.update(policy_hits(name, make_stream(6, sets, 4000), 12).tobytes())
+print(digest.hexdigest())
+"""
+
+
+def test_kernels_hit_alike_compiled_and_as_plain_python():
+    found = set()
+    for plain in "01":
+        folders = os.pathsep.join(str(Path(__file__).parents[up]) for up in (0, 1))
+        environment = os.environ | {"NUMBA_DISABLE_JIT": plain, "PYTHONPATH": folders}
+        done = subprocess.run(
+            [sys.executable, "-c", _DIGEST], env=environment, capture_output=True, text=True, check=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
 
 
 @pytest.mark.parametrize(

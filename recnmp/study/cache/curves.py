@@ -62,11 +62,13 @@ def exact_rows(
         lookups = hits[k].sum(1)
         found = np.cumsum(hits[k], 1)[:, :-1]
         for name, of, n in zip(names, [found.sum(0), *found], [lookups.sum(), *lookups], strict=True):
-            yield from _curve("shared", start, name, sizes, mean_bytes, int(n), of)
+            yield from _curve(("shared", start, name), sizes, mean_bytes, int(n), of)
     for t, one in enumerate(own):
         mine = sizes[: int(np.searchsorted(sizes, max(unique[t], 1))) + 1]
         points = np.array([one.curve().hits(int(size)) for size in mine])
-        yield from _curve("own", "cold", tables[t].name, mine, float(widths[t]), one.curve().accesses, points)
+        yield from _curve(
+            ("own", "cold", tables[t].name), mine, float(widths[t]), one.curve().accesses, points
+        )
 
 
 def sampled_rows(
@@ -110,16 +112,11 @@ def _first_size(distance: NDArray[np.int32], sizes: NDArray[np.int64]) -> NDArra
 
 
 def _curve(
-    cache: str,
-    start: str,
-    name: str,
-    sizes: NDArray[np.int64],
-    unit: float,
-    lookups: int,
-    hits: NDArray[np.int64],
+    of: tuple[str, str, str], sizes: NDArray[np.int64], unit: float, lookups: int, hits: NDArray[np.int64]
 ) -> Iterator[Row]:
+    """Yield the points of the exact curve ``of`` cache, start and table."""
     for size, found in zip(sizes.tolist(), hits.tolist(), strict=True):
-        yield _row(cache, start, name, size, unit, lookups) | {
+        yield _row(*of, size, unit, lookups) | {
             "misses": lookups - found,
             "miss_ratio": (lookups - found) / lookups if lookups else 0.0,
             "standard_error": 0.0,
