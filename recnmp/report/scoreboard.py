@@ -28,6 +28,7 @@ def scoreboard_lines(document: Json, width: int = 100) -> Iterator[str]:
     """Yield a scoreboard, a document of ``recnmp.reproduce.scoreboard.reproduce``, for a terminal."""
     quick = ", quick: shorter traces" if document["quick"] else ""
     yield f"{document['title']}: published and ours{quick}"
+    yield from textwrap.wrap(_checked(document["functional_check"]), width)
     experiment, trace = "", ""
     for row in document["rows"]:
         if (row["experiment"] or "not run") != experiment:
@@ -46,6 +47,18 @@ def scoreboard_lines(document: Json, width: int = 100) -> Iterator[str]:
     for one in document["experiments"]:
         for remark in one["remarks"]:
             yield from textwrap.wrap(f"{one['name']}: {remark}", width, subsequent_indent="    ")
+
+
+def _checked(check: Json) -> str:
+    """Return in a sentence what was checked functionally; nothing where nothing was."""
+    if not check["settings"]:
+        return ""
+    exact = "bit for bit" if check["bit_exact"] else "but for rounding"
+    return (
+        f"Functional check: one run of each of {check['settings']} settings (mechanisms, caches, placement) of the "
+        f"{check['runs']} runs near memory; {check['bags']:,} bags pooled by their instructions are those of "
+        f"{check['reference']} {exact}."
+    )
 
 
 def shown(value: float | None, unit: str) -> str:
@@ -119,6 +132,8 @@ def _page(document: Json, beside: str) -> Iterator[str]:
     )
     yield from _paragraph(f"Published: {document['source']}.")
     yield from _paragraph(f"Ours: {document['about']}")
+    if checked := _checked(document["functional_check"]):
+        yield from _paragraph(checked)
     yield from _table(("certainty", "means"), ([tag, meaning] for tag, meaning in _CERTAINTY.items()))
     yield "## Scoreboard"
     yield ""

@@ -83,7 +83,8 @@ def reproduce(
     """Run the experiments of ``name`` and return its scoreboard as plain data.
 
     ``quick`` takes shorter traces. Keys: ``name``, ``title``, ``source``, ``about``, ``quick``, ``rows`` (see
-    ``_row``) and ``experiments`` with name, title, points, remarks and chart. Raises ConfigError for an unknown name.
+    ``_row``), ``functional_check`` (see ``_checked``) and ``experiments`` with name, title, points, remarks and
+    chart. Raises ConfigError for an unknown name.
     """
     module = plugin("reproduce", check_name(name).replace("-", "_"))
     published = load_published(name)
@@ -101,6 +102,7 @@ def reproduce(
         "about": module.ABOUT,
         "quick": quick,
         "rows": _rows(name, published, experiments, findings),
+        "functional_check": _checked(outcomes),
         "experiments": [
             {
                 "name": one.name,
@@ -111,6 +113,21 @@ def reproduce(
             }
             for one, found in zip(experiments, findings, strict=True)
         ],
+    }
+
+
+def _checked(outcomes: Mapping[Job, Outcome]) -> dict[str, Any]:
+    """Return of how many ``settings`` one run was checked, how many ``runs`` there are near memory, the ``bags``.
+
+    ``bit_exact`` tells whether all were equal bit for bit, ``reference`` what pooled for comparison.
+    """
+    checks = [one.functional_check for one in outcomes.values() if one.functional_check]
+    return {
+        "settings": len(checks),
+        "runs": sum(job.kind != "host" for job in outcomes),
+        "bags": sum(check["bags"] for check in checks),
+        "bit_exact": all(check["bit_exact"] for check in checks),
+        "reference": checks[0]["reference"] if checks else None,
     }
 
 

@@ -7,7 +7,9 @@ import pytest
 from reference.traffic import JITTED
 
 from recnmp._registry import plugin, plugin_names
+from recnmp.errors import RecnmpError
 from recnmp.library.published import load_published
+from recnmp.nmp import functional
 from recnmp.reproduce import axdimm_micro21, jobs
 from recnmp.reproduce.jobs import Job, run_job, run_jobs
 from recnmp.reproduce.recnmp_isca20 import setup
@@ -97,6 +99,28 @@ def test_equal_jobs_run_once_and_processes_change_nothing():
     assert set(alone) == set(together) == set(some)
     for job in alone:
         assert (alone[job].ns, alone[job].energy_pj) == (together[job].ns, together[job].energy_pj)
+
+
+def test_one_run_of_every_setting_pools_what_the_model_pools():
+    cached = setup.near(TINY, "1x2", cache=setup.rank_cache())
+    some = [Job(TINY, "host"), setup.near(TINY, "1x2"), setup.near(TINY, "4x2"), cached]
+    outcomes = run_jobs(some, 1)
+    checks = [outcomes[job].functional_check for job in some]
+    assert checks[0] is checks[2] is None
+    for check in (checks[1], checks[3]):
+        assert check["status"] == "passed"
+        assert check["bit_exact"]
+        assert check["bags"] == TINY.tables * TINY.calls * TINY.samples
+
+
+def test_a_run_that_pools_something_else_is_no_outcome(monkeypatch):
+    job = setup.near(TINY, "1x2")
+    decode = functional.decode
+    monkeypatch.setattr(
+        functional, "decode", lambda words: {n: v ^ (n == "psum_tag") for n, v in decode(words).items()}
+    )
+    with pytest.raises(RecnmpError, match="functional check"):
+        run_jobs([job], 1)
 
 
 def test_a_run_has_the_parts_of_both_energy_ledgers():
