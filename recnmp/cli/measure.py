@@ -37,6 +37,13 @@ _threads_option = click.option(
 _repeats_option = click.option(
     "--repeats", default=30, show_default=True, type=click.IntRange(3), help="Samples of a part in a process."
 )
+_clock_option = click.option(
+    "--clock",
+    type=click.Choice(["wall", "cpu"]),
+    default="wall",
+    show_default=True,
+    help="cpu: without the time that other work had the core, for one thread on a machine that is shared.",
+)
 _memory_option = click.option(
     "--table-memory",
     "table_bytes",
@@ -80,14 +87,28 @@ def measure() -> None:
 
 
 @measure.command()
-@_options(_models_option, _threads_option, _repeats_option)
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@_options(_models_option, _threads_option, _repeats_option, _clock_option)
+@click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What computes."
+)
 @click.option(
     "--batch", "batches", default=_BATCHES, show_default=True, callback=_numbers, help="Batch sizes."
 )
-@click.option("--dtype", type=click.Choice(["fp32", "bf16", "int8"]), default="fp32", show_default=True)
+@click.option(
+    "--dtype",
+    type=click.Choice(["fp32", "bf16", "int8"]),
+    default="fp32",
+    show_default=True,
+    help="bf16: all of it; int8: weights of the MLPs, quantised dynamically.",
+)
 @click.option("--compile", "compiled", is_flag=True, help="Pass every operator through torch.compile.")
-@click.option("--backend", type=click.Choice(["auto", "torch", "numpy"]), default="auto", show_default=True)
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "torch", "numpy"]),
+    default="auto",
+    show_default=True,
+    help="auto: PyTorch where it is installed.",
+)
 @click.option("--processes", default=5, show_default=True, type=click.IntRange(1), help="For each model.")
 @_options(_note_option, _out_option, json_option)
 def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
@@ -125,6 +146,7 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
     type=click.Choice(["fp32", "int8_rowwise"]),
     default=("fp32", "int8_rowwise"),
     show_default=True,
+    help="Of the tables; may be repeated.",
 )
 @click.option(
     "--passes", default=30, show_default=True, type=click.IntRange(3), help="Over the trace, each a sample."
@@ -155,7 +177,7 @@ def sls(model: str | None, file: Path | None, **options: Any) -> None:
 
 
 @measure.command()
-@_options(_models_option, _threads_option, _repeats_option)
+@_options(_models_option, _threads_option, _repeats_option, _clock_option)
 @click.option(
     "--batch", "batches", default="16,64,256", show_default=True, callback=_numbers, help="Batch sizes."
 )
@@ -181,7 +203,7 @@ def interference(
     from recnmp.mlp.profiling import without_models
 
     name, trace = chosen_indices(None if file else gather, file, options)
-    how = How(threads=options["threads"], repeats=options["repeats"])
+    how = How(threads=options["threads"], repeats=options["repeats"], clock=options["clock"])
     with progress() as show:
         found = measure_interference(
             chosen_models(models),

@@ -206,6 +206,9 @@ class DeviceProfile(_Facts):
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: ArithmeticDtype = Field("fp32", description="of weights and activations; int8: weights of MLPs")
     compiled: bool = Field(False, description="by torch.compile")
+    clock: Literal["wall", "cpu"] = Field(
+        "wall", description="of dense parts; cpu: without the time that other work had the core"
+    )
     clocks: dict[str, str] = Field(default_factory=dict, description="read, not set, before and after")
     backend: str = Field(description="library that did the matrix products, with its version")
     threads: Size

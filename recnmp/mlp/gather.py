@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recnmp.errors import ConfigError
-from recnmp.library.device import GatherProfile, GatherTimes, instability
+from recnmp.library.device import GatherProfile, GatherTimes, PartTiming, instability
 from recnmp.library.machine import available_bytes, llc_bytes
 from recnmp.mlp.gather_plan import PLACEMENT, GatherPlan, plan_gather
 from recnmp.mlp.process import Asked, check_threads, choose_backend
@@ -27,12 +27,36 @@ UNKNOWN_LLC = 64 << 20
 
 
 class GatherSamples(NamedTuple):
-    """One process's passes over a trace: when each began (monotonic clock of the machine) and what it took [ns]."""
+    """One process's samples: which group of calls, when it began (monotonic clock of the machine), its time [ns]."""
 
     backend: str
+    group: list[int]
     began_ns: list[int]
-    pass_ns: list[int]
+    ns: list[int]
     cpu_ns: int
+
+
+def time_per_lookup(plan: GatherPlan, group: Sequence[int], ns: Sequence[int]) -> PartTiming | None:
+    """Return the time of a lookup: over the groups of a pass, the sum of each one's median, spread and minimum.
+
+    Groups read different tables, so only samples of one group vary by chance. None where a group has no sample.
+    """
+    of_group: list[list[float]] = [[] for _ in plan.groups]
+    for number, sample in zip(group, ns, strict=True):
+        of_group[number].append(sample)
+    if not all(of_group):
+        return None
+    timed = [part_from_samples(samples) for samples in of_group]
+
+    def per_lookup(values: Iterator[float]) -> float:
+        return round(sum(values) / plan.lookups, 3)
+
+    return PartTiming(
+        median_ns=per_lookup(t.median_ns for t in timed),
+        iqr_ns=per_lookup(t.iqr_ns for t in timed),
+        min_ns=per_lookup(t.min_ns for t in timed),
+        repeats=min(t.repeats for t in timed),
+    )
 
 
 def default_table_bytes() -> int:
@@ -54,7 +78,7 @@ def measure_gather(
     """Time the gather-reduce of ``trace`` on this CPU with every number of threads and type of table.
 
     Each is timed in a fresh process, on tables of ``table_bytes`` in all (by default those of
-    `default_table_bytes`), the time of a pass over the whole trace being one sample. Bags are summed unweighted.
+    `default_table_bytes`), in samples of some 16,000 lookups: `time_per_lookup`. Bags are summed unweighted.
     Raises ConfigError for threads that this machine has no cores for, without PyTorch, for tables that do not
     fit in memory; RecnmpError when a measurement fails.
     """
@@ -83,15 +107,16 @@ def measure_gather(
 
 
 def _summary(plan: GatherPlan, threads: int, samples: GatherSamples) -> GatherTimes:
-    per_lookup = part_from_samples([ns / plan.lookups for ns in samples.pass_ns], digits=3)
-    share = round(samples.cpu_ns / (sum(samples.pass_ns) * threads), 3)
+    per_lookup = time_per_lookup(plan, samples.group, samples.ns)
+    assert per_lookup is not None  # a pass has every group
+    share = round(samples.cpu_ns / (sum(samples.ns) * threads), 3)
     return GatherTimes(
         dtype=plan.dtype,
         threads=threads,
         per_lookup=per_lookup,
         gb_per_s=round(gb_per_s(plan.read_bytes, per_lookup.median_ns * plan.lookups), 3),
         table_bytes=plan.table_bytes,
-        passes=len(samples.pass_ns),
+        passes=per_lookup.repeats,
         cpu_share=share,
         stable=not instability({"lookup": per_lookup}, share),
     )
@@ -123,13 +148,14 @@ def gathering(plan: GatherPlan, threads: int, passes: int | None) -> Iterator[As
 
 
 def _write(plan: GatherPlan, file: Path) -> None:
-    calls = [call for batch in plan.batches for call in batch]
+    calls = plan.calls
     arrays: dict[str, Any] = {
         "tables": np.array([(t.slots, t.dim, t.gap, t.step) for t in plan.tables], np.int64),
         "table": np.array([call.table for call in calls], np.int64),
         "slot": np.concatenate([call.slot for call in calls]),
         "lookups": np.array([len(call.slot) for call in calls], np.int64),
         "offsets": np.concatenate([call.offsets for call in calls]),
+        "group": np.repeat(np.arange(len(plan.groups)), [len(group) for group in plan.groups]),
         "ends": np.array([len(call.offsets) for call in calls], np.int64),
     }
     np.savez(file, **arrays)

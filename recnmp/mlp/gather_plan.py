@@ -53,13 +53,30 @@ class PlannedCall:
     offsets: Indices
 
 
+SAMPLE_LOOKUPS = 16_384
+"""Lookups of a sample, at least: half a millisecond or so, less than a core is given to other work at a time."""
+
+
 @dataclass(frozen=True)
 class GatherPlan:
-    """What is allocated and, by batch, what is looked up in it."""
+    """What is allocated and what is looked up in it, in the trace's order."""
 
     tables: tuple[PlannedTable, ...]
-    batches: tuple[tuple[PlannedCall, ...], ...]
+    calls: tuple[PlannedCall, ...]
     dtype: TableDtype
+
+    @property
+    def groups(self) -> tuple[tuple[PlannedCall, ...], ...]:
+        """The calls of a pass in pieces, each timed by itself; a short rest joins the last piece."""
+        groups: list[list[PlannedCall]] = [[]]
+        for call in self.calls:
+            if sum(len(c.slot) for c in groups[-1]) >= SAMPLE_LOOKUPS:
+                groups.append([])
+            groups[-1].append(call)
+        if len(groups) > 1 and sum(len(c.slot) for c in groups[-1]) < SAMPLE_LOOKUPS:
+            rest = groups.pop()
+            groups[-1] += rest
+        return tuple(tuple(group) for group in groups)
 
     @property
     def table_bytes(self) -> int:
@@ -69,13 +86,13 @@ class GatherPlan:
     @property
     def lookups(self) -> int:
         """Lookups of a pass over the trace."""
-        return sum(len(call.slot) for batch in self.batches for call in batch)
+        return sum(len(call.slot) for call in self.calls)
 
     @property
     def read_bytes(self) -> int:
         """Bytes of the entries that a pass reads, an entry per lookup."""
         bytes_of = [entry_bytes(table.dim, self.dtype) for table in self.tables]
-        return sum(len(call.slot) * bytes_of[call.table] for batch in self.batches for call in batch)
+        return sum(len(call.slot) * bytes_of[call.table] for call in self.calls)
 
 
 def entry_bytes(dim: int, dtype: TableDtype) -> int:
@@ -100,7 +117,7 @@ def plan_gather(trace: Trace, dtype: TableDtype, budget_bytes: int) -> GatherPla
         gap = max(1, slots // max(1, len(read)))
         tables.append(PlannedTable(slots, table.dim, gap, _step(gap)))
         rank[mine] = rank_of_lookup * gap
-    plan = GatherPlan(tuple(tables), tuple(_batches(trace, rank)), dtype)
+    plan = GatherPlan(tuple(tables), tuple(_calls(trace, rank)), dtype)
     if plan.table_bytes > 2 * budget_bytes:
         raise ConfigError(
             f"the entries that the trace reads take {plan.table_bytes >> 20:,} MiB, more than twice the "
@@ -114,17 +131,11 @@ def _step(gap: int) -> int:
     return next(step for step in range(max(1, round(0.618 * gap)), 2 * gap + 1) if gcd(step, gap) == 1)
 
 
-def _batches(trace: Trace, slot: Indices) -> Iterator[tuple[PlannedCall, ...]]:
+def _calls(trace: Trace, slot: Indices) -> Iterator[PlannedCall]:
     calls = trace.calls
     first_bag = calls.first_bag[0]
     lengths = np.bincount(trace.bag - np.uint32(first_bag), minlength=int(calls.bags.sum()))
     start_of_bag = np.concatenate(([0], np.cumsum(lengths)))
-    batches: dict[int, list[PlannedCall]] = {}
-    for number in range(len(calls)):
-        bag = int(calls.first_bag[number] - first_bag)
-        offsets = start_of_bag[bag : bag + int(calls.bags[number]) + 1]
-        of_call = slot[offsets[0] : offsets[-1]]
-        call = PlannedCall(int(calls.table[number]), of_call, offsets - offsets[0])
-        batches.setdefault(int(calls.batch[number]), []).append(call)
-    for of_batch in batches.values():
-        yield tuple(of_batch)
+    for table, first, bags in zip(calls.table, calls.first_bag - first_bag, calls.bags, strict=True):
+        offsets = start_of_bag[int(first) : int(first + bags) + 1]
+        yield PlannedCall(int(table), slot[offsets[0] : offsets[-1]], offsets - offsets[0])

@@ -35,6 +35,7 @@ class Gather:
         with np.load(file) as arrays:
             self._tables = [PlannedTable(*map(int, row)) for row in arrays["tables"]]
             self._calls = list(_calls({name: arrays[name] for name in arrays.files}))
+            self._group = arrays["group"]
         self._weights = [_filled(table.slots, table.dim, dtype) for table in self._tables]
         self._dtype = dtype
 
@@ -43,9 +44,15 @@ class Gather:
         for call in self._calls:
             torch.add(call.first_slot, self._tables[call.table].offset(number), out=call.slot)
 
-    def run(self) -> None:
-        """Look up and sum every bag of the trace."""
-        for call in self._calls:
+    @property
+    def groups(self) -> int:
+        """Groups of calls, each timed by itself."""
+        return int(self._group[-1]) + 1
+
+    def run(self, group: int) -> None:
+        """Look up and sum every bag of a group of calls."""
+        for at in np.flatnonzero(self._group == group):
+            call = self._calls[at]
             pool(self._weights[call.table], call.slot, call.offsets, self._dtype)
 
 
@@ -90,28 +97,31 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     gc.disable()
     passes, stop = request["passes"], threading.Event()
     sys.stdin.readline()
-    gather.prepare(0)
-    gather.run()  # warm-up; its entries are not read again soon
+    samples: dict[str, list[int]] = {"group": [], "began_ns": [], "ns": []}
+    _timed(gather, 0, {key: [] for key in samples})  # warm-up
     if passes is None:
         sys.stdout.write(f"{RUNNING}\n")
         sys.stdout.flush()
         threading.Thread(target=_set_on_a_line, args=(stop,), daemon=True).start()
-    began_ns: list[int] = []
-    pass_ns: list[int] = []
+    cpu_ns = number = 0
+    while number < passes if passes is not None else not stop.is_set():
+        number += 1
+        cpu_ns += _timed(gather, number, samples)
+    return {"backend": f"torch {torch.__version__}", **samples, "cpu_ns": cpu_ns}
+
+
+def _timed(gather: Gather, number: int, samples: dict[str, list[int]]) -> int:
+    """Make pass ``number``, add a sample for each group, and return the CPU time [ns] of all of them."""
+    gather.prepare(number)
     cpu_ns = 0
-    while len(pass_ns) < passes if passes is not None else not stop.is_set():
-        gather.prepare(len(pass_ns) + 1)
+    for group in range(gather.groups):
         cpu, began = time.process_time_ns(), time.perf_counter_ns()
-        gather.run()
-        pass_ns.append(time.perf_counter_ns() - began)
+        gather.run(group)
+        samples["ns"].append(time.perf_counter_ns() - began)
         cpu_ns += time.process_time_ns() - cpu
-        began_ns.append(began)
-    return {
-        "backend": f"torch {torch.__version__}",
-        "began_ns": began_ns,
-        "pass_ns": pass_ns,
-        "cpu_ns": cpu_ns,
-    }
+        samples["began_ns"].append(began)
+        samples["group"].append(group)
+    return cpu_ns
 
 
 def _set_on_a_line(stop: threading.Event) -> None:

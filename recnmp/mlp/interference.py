@@ -13,7 +13,7 @@ from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.device import BesideTimes, Interference, PartTiming
 from recnmp.library.machine import available_cores
 from recnmp.library.model import load_model
-from recnmp.mlp.gather import GatherSamples, default_table_bytes, gathering
+from recnmp.mlp.gather import GatherSamples, default_table_bytes, gathering, time_per_lookup
 from recnmp.mlp.gather_plan import GatherPlan, plan_gather
 from recnmp.mlp.process import How, Point, Samples, sample_in_fresh_process
 from recnmp.mlp.profiling import today
@@ -25,12 +25,12 @@ PASSES_ALONE = 20
 
 
 class Round(NamedTuple):
-    """Samples of one round: dense part alone and beside the gather by point, time per lookup of the gather."""
+    """Samples of one round: dense part alone and beside the gather, the gather alone and beside, by point."""
 
     alone: list[Samples]
     beside: list[Samples]
-    gather_alone: list[float]
-    gather_beside: list[list[float]]
+    gather_alone: GatherSamples
+    gather_beside: list[GatherSamples]
 
 
 def measure_interference(
@@ -68,7 +68,7 @@ def measure_interference(
             date=today(),
             layers=load_model(model).layers,
             gather=f"{gather_name} in FP32, tables of {plan.table_bytes >> 20:,} MiB",
-            points=tuple(_points(points, found, gather_threads, how.threads)),
+            points=tuple(_points(points, found, plan, gather_threads, how.threads)),
         )
     return measured
 
@@ -81,28 +81,31 @@ def _round(points: Sequence[Point], plan: GatherPlan, how: How, threads: int) ->
         process.go()
         beside = sample_in_fresh_process(points, how)
         busy = GatherSamples(**process.answer())
-    gather_beside = [within(busy, samples) for samples in beside]
-    if not all(gather_beside):
+    return Round(alone, beside, quiet, [within(busy, samples) for samples in beside])
+
+
+def within(gather: GatherSamples, dense: Samples) -> GatherSamples:
+    """Return the samples of ``gather`` that began and ended while ``dense`` was timed."""
+    start, end = dense.started_ns, dense.started_ns + dense.wall_ns
+    rows = zip(gather.group, gather.began_ns, gather.ns, strict=True)
+    kept = [row for row in rows if start <= row[1] and row[1] + row[2] <= end]
+    group, began, ns = ([row[column] for row in kept] for column in range(3))
+    return gather._replace(group=group, began_ns=began, ns=ns)
+
+
+def _per_lookup(plan: GatherPlan, runs: Sequence[GatherSamples]) -> PartTiming:
+    group, ns = ([value for run in runs for value in getattr(run, name)] for name in ("group", "ns"))
+    timed = time_per_lookup(plan, group, ns)
+    if timed is None:
         raise RecnmpError(
             "measure interference: a pass of the gather takes longer than timing the dense part; replay fewer "
             "batches of the trace, or more repeats"
         )
-    per_lookup = [[ns / plan.lookups for ns in passes] for passes in [quiet.pass_ns, *gather_beside]]
-    return Round(alone, beside, per_lookup[0], per_lookup[1:])
-
-
-def within(gather: GatherSamples, dense: Samples) -> list[int]:
-    """Return the passes [ns] of ``gather`` that began and ended while ``dense`` was timed."""
-    start, end = dense.started_ns, dense.started_ns + dense.wall_ns
-    return [
-        ns
-        for began, ns in zip(gather.began_ns, gather.pass_ns, strict=True)
-        if start <= began and began + ns <= end
-    ]
+    return timed
 
 
 def _points(
-    points: Sequence[Point], rounds: Sequence[Round], threads: int, dense_threads: int
+    points: Sequence[Point], rounds: Sequence[Round], plan: GatherPlan, threads: int, dense_threads: int
 ) -> Iterator[BesideTimes]:
     for at, point in enumerate(points):
         yield BesideTimes(
@@ -110,8 +113,8 @@ def _points(
             gather_threads=threads,
             alone=_pooled([one.alone[at] for one in rounds]),
             beside=_pooled([one.beside[at] for one in rounds]),
-            gather_alone=part_from_samples([ns for one in rounds for ns in one.gather_alone], 3),
-            gather_beside=part_from_samples([ns for one in rounds for ns in one.gather_beside[at]], 3),
+            gather_alone=_per_lookup(plan, [one.gather_alone for one in rounds]),
+            gather_beside=_per_lookup(plan, [one.gather_beside[at] for one in rounds]),
             cpu_share=min(
                 _cpu_share(run[at], dense_threads) for one in rounds for run in (one.alone, one.beside)
             ),

@@ -75,6 +75,7 @@ def timing_from_samples(point: Point, runs: Sequence[Samples], how: How) -> MlpT
         device_kind=how.device,
         dtype=how.dtype,
         compiled=how.compiled,
+        clock=how.clock,
     )
 
 
@@ -86,7 +87,7 @@ def _answer(request: dict[str, Any], wait: Callable[[], Any]) -> list[Samples]:
     gc.disable()
     if how.backend == "numpy":
         wait()
-        return [_on_cpu(d, NumpyArithmetic(), how.repeats) for d in dense]
+        return [_on_cpu(d, NumpyArithmetic(), how) for d in dense]
     import torch
 
     torch.set_num_threads(how.threads)
@@ -104,12 +105,12 @@ def _answer(request: dict[str, Any], wait: Callable[[], Any]) -> list[Samples]:
     arithmetic = TorchArithmetic(how.dtype, "cpu", how.compiled)
     wait()
     with torch.inference_mode():
-        return [_on_cpu(d, arithmetic, how.repeats) for d in dense]
+        return [_on_cpu(d, arithmetic, how) for d in dense]
 
 
-def _on_cpu(dense: Dense, arithmetic: Arithmetic, repeats: int) -> Samples:
+def _on_cpu(dense: Dense, arithmetic: Arithmetic, how: How) -> Samples:
     chain, values = operators(dense, arithmetic), inputs(dense, arithmetic)
-    return time_parts(chain, values, repeats, Clocks(), arithmetic.backend)
+    return time_parts(chain, values, how.repeats, Clocks(), arithmetic.backend, how.clock)
 
 
 def main() -> None:

@@ -61,6 +61,7 @@ def time_from_profile(profile: DeviceProfile, model_name: str, batch_size: int) 
         device_kind=profile.device,
         dtype=profile.dtype,
         compiled=profile.compiled,
+        clock=profile.clock,
         device=profile.name,
         measured_on=profile.date,
         age_days=age_days(profile.date),

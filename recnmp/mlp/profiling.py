@@ -67,6 +67,7 @@ def measure_profile(
         device=how.device,
         dtype=how.dtype,
         compiled=how.compiled,
+        clock=how.clock,
         threads=how.threads,
         models={stored_name(model): _model_times(model, timings[model]) for model in models},
     )
@@ -125,6 +126,7 @@ def without_models(how: How, name: str, note: str, **sections: Any) -> DevicePro
         **header(name, note, read_clocks(how, "after"), "torch " + importlib.metadata.version("torch")),
         source=f"measured by recnmp {recnmp.__version__}",
         machine=this_machine(),
+        clock=how.clock,
         threads=how.threads,
         **sections,
     )

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from recnmp.mlp.operators import Operator, run
 from recnmp.mlp.process import Samples
@@ -22,20 +22,20 @@ class Clocks(NamedTuple):
     cpu: Callable[[], int] = time.process_time_ns
 
 
-def time_call(call: Callable[[], Any], repeats: int, wall: Callable[[], int]) -> list[float]:
-    """Return ``repeats`` samples of the time of ``call`` [ns], after warm-up."""
+def time_call(call: Callable[[], Any], repeats: int, clock: Callable[[], int]) -> list[float]:
+    """Return ``repeats`` samples of the time of ``call`` [ns] by ``clock``, after warm-up."""
     shortest = SAMPLE_NS
     for _ in range(WARM_UP):
-        start = wall()
+        start = clock()
         call()
-        shortest = min(shortest, max(wall() - start, 1))
+        shortest = min(shortest, max(clock() - start, 1))
     calls = math.ceil(SAMPLE_NS / shortest)
     samples = []
     for _ in range(repeats):
-        start = wall()
+        start = clock()
         for _ in range(calls):
             call()
-        samples.append((wall() - start) / calls)
+        samples.append((clock() - start) / calls)
     return samples
 
 
@@ -45,13 +45,14 @@ def time_parts(
     repeats: int,
     clocks: Clocks,
     backend: str,
+    by: Literal["wall", "cpu"] = "wall",
 ) -> Samples:
     """Time the operators one by one, each on what it reads when all of them run on ``values``."""
     _, given = run(chain, values)
+    clock = clocks.cpu if by == "cpu" else clocks.wall
     wall, cpu = clocks.wall(), clocks.cpu()
     parts = {
-        operator.name: time_call(_bound(operator, given[operator.name]), repeats, clocks.wall)
-        for operator in chain
+        operator.name: time_call(_bound(operator, given[operator.name]), repeats, clock) for operator in chain
     }
     return Samples(backend, parts, clocks.cpu() - cpu, max(clocks.wall() - wall, 1), started_ns=wall)
 

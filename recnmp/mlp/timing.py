@@ -40,10 +40,11 @@ class MlpTiming:
     launches are included, ``kernel_only`` is without them. ``method`` is ``measured`` for times taken in this
     run and ``profile`` for stored ones, whose day is ``measured_on`` and whose caveats are in ``note``;
     ``age_days`` is how old they were when they were used. ``backend`` names the library and its version,
-    ``cpu_share`` is CPU time over wall time and threads while measuring, None on a GPU. A part is timed over
-    and over, so its weights stay in the caches. ``host_slowdown`` is how many times longer a part takes on a
-    host that gathers for co-located models meanwhile, 1 for a part it lacks; ``interference`` says where that
-    comes from, and is empty where it is not modelled.
+    ``clock`` cpu means without the time that other work had the core, ``cpu_share`` is CPU time over wall time
+    and threads while measuring, None on a GPU. A part is timed over and over, so its weights stay in the caches.
+    ``host_slowdown`` is how many times longer a part takes on a host that gathers for co-located models
+    meanwhile, 1 for a part it lacks; ``interference`` says where that comes from, and is empty where it is not
+    modelled.
     """
 
     model: str
@@ -58,6 +59,7 @@ class MlpTiming:
     device_kind: Literal["cpu", "cuda"] = "cpu"
     dtype: ArithmeticDtype = "fp32"
     compiled: bool = False
+    clock: Literal["wall", "cpu"] = "wall"
     device: str | None = None
     measured_on: str | None = None
     age_days: int | None = None
@@ -104,6 +106,7 @@ class MlpTiming:
             "device_kind": self.device_kind,
             "dtype": self.dtype,
             "compiled": self.compiled,
+            "clock": self.clock,
             "batch_size": self.batch_size,
             **{name: part.model_dump() for name, part in self.parts.items()},
             **({"kernel_only": kernel_only} if kernel_only else {}),

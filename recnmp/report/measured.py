@@ -25,6 +25,7 @@ def profile_lines(profile: DeviceProfile) -> Iterator[str]:
     yield f"  {profile.date}, recnmp {profile.versions.get('recnmp', '?')}{clocks and f'; {clocks}'}"
     threads = f"{profile.threads} thread{'s' * (profile.threads != 1)}"
     how = f"{profile.backend}, {threads}, {profile.dtype}{', compiled' * profile.compiled}"
+    how += ", CPU time" * (profile.clock == "cpu")
     for name, times in profile.models.items():
         yield ""
         yield f"{name} · dense part on the {profile.device.upper()} · {how}"

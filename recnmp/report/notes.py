@@ -114,6 +114,7 @@ def _dense_note(mlp: Json) -> str:
         str(mlp.get("backend")),
         "" if mlp.get("dtype", "fp32") == "fp32" else mlp["dtype"],
         "compiled" if mlp.get("compiled") else "",
+        "CPU time" if mlp.get("clock") == "cpu" else "",
         f"{threads} thread{'s' * (threads != 1)}",
         spread,
     ]

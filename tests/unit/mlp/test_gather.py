@@ -6,8 +6,9 @@ from builders import some_trace, trace_of
 
 from recnmp.errors import ConfigError
 from recnmp.library.machine import available_cores
-from recnmp.mlp import gather
-from recnmp.mlp.gather import default_table_bytes, gathering, measure_gather
+from recnmp.library.device import PartTiming
+from recnmp.mlp import gather, gather_plan
+from recnmp.mlp.gather import default_table_bytes, gathering, measure_gather, time_per_lookup
 from recnmp.mlp.gather_plan import plan_gather
 
 
@@ -15,8 +16,8 @@ def test_reuse_within_the_trace_is_the_traces_own():
     trace = some_trace()
     plan = plan_gather(trace, "fp32", 100_000)
 
-    slot = np.concatenate([call.slot for batch in plan.batches for call in batch])
-    table = np.concatenate([np.full(len(call.slot), call.table) for batch in plan.batches for call in batch])
+    slot = np.concatenate([call.slot for call in plan.calls])
+    table = np.concatenate([np.full(len(call.slot), call.table) for call in plan.calls])
     mine = [(t, e) for t, e in zip(trace.table, trace.entry, strict=True)]
     theirs = list(zip(table, slot, strict=True))
     pairs = set(zip(mine, theirs, strict=True))
@@ -25,7 +26,7 @@ def test_reuse_within_the_trace_is_the_traces_own():
 
 def test_bags_are_those_of_the_trace():
     trace = trace_of([(50, 4)], [(0, [[7, 9], [], [9]]), (0, [[30]])])
-    (first, second), *_ = plan_gather(trace, "fp32", 1 << 20).batches
+    first, second = plan_gather(trace, "fp32", 1 << 20).calls
 
     assert first.offsets.tolist() == [0, 2, 2, 3]
     assert first.slot[1] == first.slot[2]
@@ -45,13 +46,32 @@ def test_a_table_gets_its_share_of_the_memory_and_never_more_than_its_own_size()
 def test_every_pass_reads_other_entries_until_all_were_read():
     trace = trace_of([(1000, 4)], [(0, [[1, 500, 900]])])
     plan = plan_gather(trace, "fp32", 1 << 20)
-    (table,), slot = plan.tables, plan.batches[0][0].slot
+    (table,), slot = plan.tables, plan.calls[0].slot
 
     read = [tuple(slot + table.offset(number)) for number in range(table.gap)]
 
     assert len(set(read)) == len({entry for entries in read for entry in entries}) // 3 == table.gap == 333
     assert max(map(max, read)) < table.slots
     assert read[0] == tuple(slot + table.offset(table.gap))
+
+
+def test_a_pass_is_timed_in_pieces_that_are_long_enough_and_together_all_of_it(monkeypatch):
+    monkeypatch.setattr(gather_plan, "SAMPLE_LOOKUPS", 5)
+    trace = trace_of([(99, 4)], [(0, [list(range(n))]) for n in (3, 3, 7, 1, 1)])
+    plan = plan_gather(trace, "fp32", 1 << 20)
+
+    assert [[len(call.slot) for call in group] for group in plan.groups] == [[3, 3], [7, 1, 1]]
+    assert plan_gather(trace_of([(9, 4)], [(0, [[1]])]), "fp32", 1 << 20).groups[0][0].slot.size == 1
+
+
+def test_only_samples_of_the_same_lookups_vary_by_chance(monkeypatch):
+    monkeypatch.setattr(gather_plan, "SAMPLE_LOOKUPS", 2)
+    plan = plan_gather(trace_of([(9, 4)], [(0, [[1, 2]]), (0, [[3, 4]])]), "fp32", 1 << 20)
+
+    timed = time_per_lookup(plan, [0, 1, 0, 1, 0, 1], [10, 40, 10, 40, 10, 40])
+
+    assert timed == PartTiming(median_ns=12.5, iqr_ns=0.0, min_ns=12.5, repeats=3)
+    assert time_per_lookup(plan, [0], [10]) is None
 
 
 def test_entries_of_8_bits_take_their_codes_scale_and_bias():
@@ -100,7 +120,7 @@ def test_what_is_timed_sums_the_entries_of_each_bag(tmp_path, dtype):
     made = Gather(tmp_path / "plan.npz", dtype)
     made.prepare(2)
 
-    for call, planned in zip(made._calls, (c for batch in plan.batches for c in batch), strict=True):
+    for call, planned in zip(made._calls, plan.calls, strict=True):
         offset = plan.tables[planned.table].offset(2)
         assert call.slot.tolist() == (planned.slot + offset).tolist()
         weight = made._weights[call.table]
@@ -145,7 +165,7 @@ def test_a_gather_goes_on_until_it_is_asked_for_its_answer():
         process.go()
         answer = process.answer()
 
-    assert len(answer["began_ns"]) == len(answer["pass_ns"])
+    assert len(answer["began_ns"]) == len(answer["ns"]) == len(answer["group"])
     assert sorted(answer["began_ns"]) == answer["began_ns"]
 
 

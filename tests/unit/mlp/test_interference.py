@@ -47,7 +47,7 @@ class FakeGather:
 
     def __init__(self, passes, lookups):
         ns = (60 if passes else 90) * lookups
-        self.samples = GatherSamples("fake", [k * ns for k in range(10)], [ns] * 10, ns * 10)
+        self.samples = GatherSamples("fake", [0] * 10, [k * ns for k in range(10)], [ns] * 10, ns * 10)
 
     def go(self):
         self.told = True
@@ -91,14 +91,15 @@ def test_alone_and_beside_are_told_apart(fake):
 
 
 def test_passes_outside_the_dense_parts_time_do_not_count():
-    gather = GatherSamples("fake", [0, 100, 200, 300], [90, 91, 92, 93], 0)
+    gather = GatherSamples("fake", [0, 1, 2, 3], [0, 100, 200, 300], [90, 91, 92, 93], 0)
     dense = Samples("fake", {}, 0, wall_ns=250, started_ns=90)
 
-    assert within(gather, dense) == [91, 92]
+    assert within(gather, dense) == GatherSamples("fake", [1, 2], [100, 200], [91, 92], 0)
 
 
 def test_a_gather_too_slow_to_be_seen_is_an_error(fake, monkeypatch):
-    monkeypatch.setattr(interference, "within", lambda *_: [])
+    nothing = GatherSamples("fake", [], [], [], 0)
+    monkeypatch.setattr(interference, "within", lambda *_: nothing)
     with pytest.raises(RecnmpError, match="a pass of the gather takes longer"):
         measure_interference(["rm1"], [4], some_trace(), "t", how=How(), table_bytes=1 << 20)
 

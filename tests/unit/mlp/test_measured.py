@@ -85,6 +85,22 @@ def test_each_part_is_timed_on_its_own_and_the_cpu_share_covers_all_of_them():
     assert samples.cpu_ns / samples.wall_ns == pytest.approx(0.5)
 
 
+def test_the_cpu_clock_leaves_out_what_other_work_took():
+    time = FakeTime()
+    chain = [Operator("top_mlp", ("x",), "out", lambda _: time.work(4_000_000))]
+    clocks = Clocks(wall=time.read, cpu=lambda: time.read() // 4)
+
+    assert time_parts(chain, {"x": 0}, 3, clocks, "fake", "cpu").parts == {"top_mlp": [1e6] * 3}
+
+
+@pytest.mark.parametrize("wanted", [{"threads": 2}, {"device": "cuda"}])
+def test_the_cpu_clock_is_that_of_one_thread_on_the_cpu(wanted, monkeypatch):
+    monkeypatch.setattr(process, "available_cores", lambda: 2)
+    monkeypatch.setattr(process, "choose_backend", lambda _: "torch")
+    with pytest.raises(ConfigError, match="clock cpu: that of one thread on the CPU"):
+        checked(How(clock="cpu", **wanted))
+
+
 def test_the_cpu_share_is_that_of_every_thread():
     runs = [Samples("fake", {"top_mlp": [1.0] * 3}, cpu_ns=150, wall_ns=100)]
 
