@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from recnmp._registry import library_names, plugin, plugin_names
+from recnmp.cache.policy import hardware_policies, parse_policy, policy_names, why_not_hardware
 from recnmp.config import Config, config_to_dict
 from recnmp.config.document import similar_file
 from recnmp.config.mapping import names_file
@@ -56,7 +57,7 @@ def resolve(config: Config) -> Parts:
     for place in ("rank", "llc"):
         cache = getattr(config.cache, place)
         if cache is not None:
-            _named(config, ("cache", place, "kind"), cache.kind, plugin_names("cache"))
+            _cache_policy(config, place, cache.kind)
     device = None
     if config.mlp.kind == "profile":
         if not names_file(config.mlp.device):
@@ -131,6 +132,21 @@ def _refused(config: Config, architecture: ModuleType) -> None:
             raise config.error(
                 (section, option), f"nmp.kind {config.nmp.kind} does not model {section}.{option}"
             )
+
+
+def _cache_policy(config: Config, place: str, kind: str) -> None:
+    """Raise ConfigError where ``kind`` is no policy, one that no simulated cache can have, or has a bad option."""
+    loc, name, able = ("cache", place, "kind"), kind.partition(":")[0], hardware_policies()
+    if name in policy_names() and name not in able:
+        why = why_not_hardware(name)
+        raise config.error(
+            loc, f"{name} is for `recnmp study cache` alone: {why}; allowed: {', '.join(able)}"
+        )
+    _named(config, loc, name, able)
+    try:
+        parse_policy(kind)
+    except ConfigError as error:
+        raise config.error(loc, str(error)) from None
 
 
 def _interference(config: Config) -> None:

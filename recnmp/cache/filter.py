@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from recnmp._registry import plugin
+from recnmp.cache import lru
+from recnmp.cache.policy import parse_policy, policy_hits
+from recnmp.cache.stream import stream_of
 from recnmp.config.schema import CacheConfig
 from recnmp.units import BURST_BYTES
 
@@ -13,9 +15,15 @@ def cache_hits(line: NDArray[np.int64], cache: CacheConfig | None) -> NDArray[np
 
     ``line`` numbers 64-byte lines; its low bits select the set. A line counts as present from the access that
     fetches it, so a second access to a line still on its way is a hit.
+
+    Raises ConfigError for a policy that is not there, or that needs more than the accesses.
     """
     if cache is None:
         return np.zeros(len(line), np.bool_)
     sets = cache.size_bytes // BURST_BYTES // cache.ways
-    found: NDArray[np.bool_] = plugin("cache", cache.kind).hits(line, sets, cache.ways)
-    return found
+    name, options = parse_policy(cache.kind)
+    if name == "lru":
+        return lru.hits(
+            line, sets, cache.ways
+        )  # the same hits as the policy of that name, lines not numbered
+    return policy_hits(name, stream_of(line, sets), cache.ways, options)

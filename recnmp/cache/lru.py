@@ -1,14 +1,13 @@
 """Least recently used: a hit or fill becomes the set's youngest line, the oldest one is replaced.
 
-RecNMP's RankCache and ordinary host caches; true LRU order, no insertion or bypass rule.
+RecNMP's RankCache and ordinary host caches; true LRU order, no insertion or bypass rule. Hits are those of
+``recnmp.cache.policies.lru``; this one takes lines as they are, without numbering them first.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.cache import _kernels
-
-PLUGIN = True
 
 
 def hits(line: NDArray[np.int64], sets: int, ways: int) -> NDArray[np.bool_]:

@@ -25,6 +25,20 @@ def find_policy(name: str) -> ModuleType:
     return plugin(_PACKAGE, name)
 
 
+def hardware_policies() -> list[str]:
+    """Return the names of the policies that a simulated cache may have: they need nothing but the accesses."""
+    return [name for name in policy_names() if not why_not_hardware(name)]
+
+
+def why_not_hardware(name: str) -> str | None:
+    """Return why no simulated cache has policy ``name``, None where one may."""
+    module = find_policy(name)
+    if getattr(module, "SEES_FUTURE", False):
+        return "it sees the future"
+    needs = getattr(module, "NEEDS", ())
+    return f"it needs the {' and '.join(needs)} of every access" if needs else None
+
+
 def parse_policy(text: str) -> tuple[str, dict[str, Any]]:
     """Return name and options of ``NAME`` or ``NAME:option=value,...``, such as ``s3fifo:small_share=0.2``.
 

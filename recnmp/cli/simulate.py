@@ -68,12 +68,13 @@ def validate(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
 def list_(kind: str | None, as_json: bool) -> None:
     """List what is installed, of one KIND or of all."""
     from recnmp._registry import library_names, plugin_names
+    from recnmp.cache.policy import hardware_policies
     from recnmp.config.load import config_names, trace_names
 
     libraries = ("models", "standards", "mappings", "devices", "energy", "synthetic")
     names = {library: library_names(library) for library in libraries}
     names |= {
-        "caches": plugin_names("cache"),
+        "caches": hardware_policies(),
         "policies": plugin_names("cache.policies"),
         "nmp": plugin_names("nmp"),
         "formats": plugin_names("trace.formats"),

@@ -20,6 +20,7 @@ from pydantic import (
 
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
+from recnmp.config.sweep import sweep_schema
 from recnmp.errors import ConfigError
 from recnmp.units import BURST_BYTES, TableDtype, parse_bytes
 
@@ -190,7 +191,11 @@ class PlacementConfig(Section):
 class CacheConfig(Section):
     """One cache of 64-byte lines."""
 
-    kind: str = Field("lru", description="replacement policy, a file of recnmp/cache")
+    kind: str = Field(
+        "lru",
+        description="replacement policy, NAME or NAME:OPTION=VALUE,...: one of `recnmp list caches`, a file of "
+        "recnmp/cache/policies that needs no future and no profile",
+    )
     size_bytes: Bytes = Field(description="capacity; per rank for `cache.rank`")
     ways: int = Field(4, ge=1, description="associativity")
 
@@ -328,13 +333,15 @@ class Config(Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a configuration file for editors, ``extends`` included.
+    """Return the JSON Schema of a configuration file for editors, ``extends`` and ``sweep`` included.
 
     A file that extends another one may leave out what the other one has.
     """
     schema = Config.model_json_schema()
     needed = schema.pop("required")
     extends = {"type": "string", "description": "file this one starts from, relative to this one"}
-    schema["properties"] = {"extends": extends, **schema["properties"]}
+    sweep, definitions = sweep_schema()
+    schema["$defs"] |= definitions
+    schema["properties"] = {"extends": extends, **schema["properties"], "sweep": sweep}
     schema["anyOf"] = [{"required": ["extends"]}, {"required": needed}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,14 +1,21 @@
-"""What every replacement policy owes, whichever files the cache folder holds."""
+"""What every policy of a simulated cache owes, whichever files the policies' folder holds."""
 
 import numpy as np
 import pytest
 
-from recnmp._registry import plugin, plugin_names
 from recnmp.cache.filter import cache_hits
+from recnmp.cache.policy import find_policy, hardware_policies, policy_hits
+from recnmp.cache.stream import stream_of
 from recnmp.config.schema import CacheConfig
 
-POLICIES = plugin_names("cache")
+POLICIES = hardware_policies()
 SHAPES = [(1, 1), (1, 8), (8, 1), (4, 4), (6, 3)]
+
+
+def hits(policy: str, line: np.ndarray, sets: int, ways: int) -> np.ndarray:
+    """Hits of a cache that is configured so."""
+    return cache_hits(line, CacheConfig(kind=policy, size_bytes=64 * sets * ways, ways=ways))
+
 
 policies = pytest.mark.parametrize("policy", POLICIES)
 shapes = pytest.mark.parametrize(("sets", "ways"), SHAPES)
@@ -49,7 +56,7 @@ def test_there_is_a_policy():
 
 @policies
 def test_a_policy_says_what_it_does(policy):
-    assert len(plugin("cache", policy).__doc__) > 40
+    assert len(find_policy(policy).__doc__) > 40
 
 
 @policies
@@ -57,7 +64,7 @@ def test_a_policy_says_what_it_does(policy):
 def test_a_line_never_seen_before_is_no_hit(policy, sets, ways):
     line = stream(1)
     _, first = np.unique(line, return_index=True)
-    assert not plugin("cache", policy).hits(line, sets, ways)[first].any()
+    assert not hits(policy, line, sets, ways)[first].any()
 
 
 @policies
@@ -66,7 +73,7 @@ def test_no_policy_holds_more_than_its_lines(policy, sets, ways):
     # more hits than the best use of so many places means more places
     for seed in range(4):
         line = stream(seed)
-        hit = plugin("cache", policy).hits(line, sets, ways)
+        hit = hits(policy, line, sets, ways)
         for s in range(sets):
             mine = line % sets == s
             assert hit[mine].sum() <= most_hits(line[mine], ways)
@@ -77,7 +84,7 @@ def test_the_bound_is_reached_and_exceeded_where_it_should_be():
     assert most_hits(cycle, 3) == 27
     assert most_hits(cycle, 1) == 9  # one line stays, the other two pass by
     assert most_hits(cycle, 2) == 18
-    assert plugin("cache", "lru").hits(cycle, 1, 3).sum() > most_hits(cycle, 2)
+    assert hits("lru", cycle, 1, 3).sum() > most_hits(cycle, 2)
 
 
 @policies
@@ -85,8 +92,7 @@ def test_the_bound_is_reached_and_exceeded_where_it_should_be():
 def test_the_same_accesses_hit_alike_and_are_left_alone(policy, sets, ways):
     line = stream(2)
     copy = line.copy()
-    hits = plugin("cache", policy).hits
-    one, two = hits(line, sets, ways), hits(line, sets, ways)
+    one, two = hits(policy, line, sets, ways), hits(policy, line, sets, ways)
     np.testing.assert_array_equal(one, two)
     np.testing.assert_array_equal(line, copy)
     assert one.dtype == np.bool_
@@ -97,17 +103,24 @@ def test_the_same_accesses_hit_alike_and_are_left_alone(policy, sets, ways):
 @shapes
 def test_what_comes_later_does_not_change_what_hit_before(policy, sets, ways):
     line = stream(3)
-    hits = plugin("cache", policy).hits
-    np.testing.assert_array_equal(hits(line, sets, ways)[:250], hits(line[:250], sets, ways))
+    np.testing.assert_array_equal(hits(policy, line, sets, ways)[:250], hits(policy, line[:250], sets, ways))
 
 
 @policies
 def test_a_policy_is_chosen_by_its_file_name(policy):
     line = stream(4)
-    cache = CacheConfig(kind=policy, size_bytes=4 * 4 * 64, ways=4)
-    np.testing.assert_array_equal(cache_hits(line, cache), plugin("cache", policy).hits(line, 4, 4))
+    np.testing.assert_array_equal(hits(policy, line, 4, 4), policy_hits(policy, stream_of(line, 4), 4))
+
+
+def test_a_policy_s_options_stand_behind_its_name():
+    line = stream(5)
+    found = {share: hits(f"s3fifo:small_share={share}", line, 1, 16) for share in (0.1, 0.7)}
+    for share, hit in found.items():
+        options = {"small_share": share}
+        np.testing.assert_array_equal(hit, policy_hits("s3fifo", stream_of(line), 16, options))
+    assert found[0.1].sum() != found[0.7].sum()
 
 
 @policies
 def test_nothing_asked_is_nothing_hit(policy):
-    assert plugin("cache", policy).hits(np.zeros(0, np.int64), 4, 4).shape == (0,)
+    assert hits(policy, np.zeros(0, np.int64), 4, 4).shape == (0,)

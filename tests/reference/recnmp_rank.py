@@ -6,9 +6,28 @@ its vector that the cache lacks.
 
 from collections import OrderedDict, deque
 
+from reference import cache_policies
 from reference.dram_ranks import Device
 from reference.frfcfs_tick import Controller, Rules
 from reference.recnmp_packets import Burst, Instruction, Packet
+
+
+class OtherCache:
+    """Set-associative under any policy of ``cache_policies``, asked anew about a set's whole past each time."""
+
+    def __init__(self, sets: int, ways: int, kind: str) -> None:
+        self.past: list[list[int]] = [[] for _ in range(sets)]
+        self.fetched: dict[int, Burst] = {}
+        self.ways, self.hits = ways, getattr(cache_policies, kind)
+
+    def look_up(self, burst: Burst) -> Burst | None:
+        """Who fetched the burst's line; None for a miss, which fetches it."""
+        past = self.past[burst.line % len(self.past)]
+        past.append(burst.line)
+        if self.hits(past, self.ways)[-1]:
+            return self.fetched[burst.line]
+        self.fetched[burst.line] = burst
+        return None
 
 
 class Cache:
@@ -28,6 +47,14 @@ class Cache:
         return source
 
 
+def cache_of(cache) -> Cache | OtherCache | None:
+    """A cold cache as configured."""
+    if cache is None:
+        return None
+    shape = cache.size_bytes // 64 // cache.ways, cache.ways
+    return Cache(*shape) if cache.kind == "lru" else OtherCache(*shape, cache.kind)
+
+
 class RankUnit(Controller):
     """One rank: instructions on their way to it, its cache, and its own DRAM controller."""
 
@@ -41,7 +68,7 @@ class RankUnit(Controller):
         )
         device, window = Device(system.spec, 1), settings.reorder_window
         super().__init__(device, memory.policy, memory.refresh, window, 1, rules)
-        self.cache = Cache(cache.size_bytes // 64 // cache.ways, cache.ways) if cache else None
+        self.cache = cache_of(cache)
         self.decoding = settings.rank_cache_cycles if cache else 0
         self.coming: deque[tuple[int, Instruction]] = deque()
         self.missing: deque[list[Burst]] = deque()  # of each instruction that needs DRAM

@@ -288,6 +288,21 @@ NAMES = {
     ),
     "controller policy": ("memory: {policy: frfcf}\n", "1:18: memory.policy: ", "frfcfs"),
     "cache": ("cache: {rank: {kind: lru_, size_bytes: 4096}}\n", "1:22: cache.rank.kind: ", "lru"),
+    "cache of a policy that sees the future": (
+        "cache: {llc: {kind: belady, size_bytes: 4096}}\n",
+        "1:21: cache.llc.kind: belady is for `recnmp study cache` alone: it sees the future; allowed: arc, clock",
+        None,
+    ),
+    "cache of a policy that needs a profile": (
+        "cache: {rank: {kind: pinned, size_bytes: 4096}}\n",
+        "1:22: cache.rank.kind: pinned is for `recnmp study cache` alone: it needs the profile of every access",
+        None,
+    ),
+    "option of a cache's policy": (
+        "cache: {rank: {kind: 's3fifo:smal_share=0.2', size_bytes: 4096}}\n",
+        "1:22: cache.rank.kind: policy s3fifo: option 'smal_share' is not one of small_share",
+        "small_share",
+    ),
     "locality without a RankCache": (
         "nmp: {options: {locality: profiled}}\n",
         "1:27: nmp.options.locality: profiled is for a RankCache, but cache.rank is not set",
