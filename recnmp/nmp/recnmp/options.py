@@ -29,7 +29,10 @@ class Options(BaseModel):
         "compressed", description="compressed: NMP instructions; ddr_commands: one DDR command a clock on C/A"
     )
     reorder_window: int = Field(
-        16, ge=1, le=256, description="instructions a rank unit chooses from; 1: in order; an assumption"
+        16,
+        ge=1,
+        le=256,
+        description="instructions a rank unit chooses from; 1: one after the other, in order; an assumption",
     )
     packets_in_flight: int = Field(
         2, ge=1, le=64, description="packets a rank can hold; 2 is double buffering, 1 none"
