@@ -78,8 +78,8 @@ def _folded(bag: Longs, item: Longs) -> tuple[Longs, Longs, Longs]:
     length = np.diff(np.append(first, len(bag)))
     if not len(first):
         return np.zeros(1, np.int64), item, np.empty(0, np.int64)
-    place = np.arange(len(bag)) - np.repeat(first - np.append(0, length[:-1]), length)  # in the bag before
-    differs = item != item[np.clip(place, 0, len(bag) - 1)]
+    place = np.arange(len(bag)) - np.repeat(np.append(0, length[:-1]), length)  # the same in the bag before
+    differs = item != item[place]
     same = np.append(False, length[1:] == length[:-1]) & (np.add.reduceat(differs, first) == 0)
     kept = ~same
     weight = np.diff(np.append(np.flatnonzero(kept), len(kept)))

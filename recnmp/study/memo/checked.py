@@ -17,7 +17,7 @@ SUMMED_BAGS = 1024
 def check_sums(trace: Trace, rewritten: Trace, memo: dict[int, MemoTable]) -> dict[str, Any]:
     """Take every sum that ``rewritten`` reads apart and compare with ``trace``; add up some bags in FP32, too.
 
-    Every bag must have the same entries, as often. The sums of the first ``SUMMED_BAGS`` bags of each memo table, of
+    Returns how many lookups and bags that were. Every bag must have the same entries, as often. The sums of the first ``SUMMED_BAGS`` bags of each memo table, of
     the entries' values in ``recnmp.trace.values``, are exact in any order, so they must be equal. Raises RecnmpError
     for the first table that differs.
     """
@@ -37,7 +37,7 @@ def check_sums(trace: Trace, rewritten: Trace, memo: dict[int, MemoTable]) -> di
             raise RecnmpError(f"memo table {trace.tables[t].name!r}: a bag's sums do not add what the bag reads")
         lookups += len(entry)
         bags += _summed_alike(t, trace.tables[t].dim, (bag, entry), (sum_bag, sums), one)
-    return {"status": "passed", "lookups": lookups, "bags_summed": bags, "largest_difference": 0.0}
+    return {"checked_lookups": lookups, "checked_bags": bags}
 
 
 def _summed_alike(

@@ -90,13 +90,15 @@ def memo_table(entries: int, member: Longs, cluster: Longs) -> MemoTable:
     return MemoTable(order, position, sizes, np.cumsum(begins) - 1, first, row)
 
 
-def memo_tables(trace: Trace, bags: TrainingBags, clusters: Longs) -> dict[int, MemoTable]:
-    """Return the memo tables by table; ``clusters`` has the least item of each item's cluster, shape (N,)."""
-    tables = {}
-    for t in np.unique(bags.table).tolist():
+def memo_tables(
+    trace: Trace, tables: tuple[int, ...], bags: TrainingBags, clusters: Longs
+) -> dict[int, MemoTable]:
+    """Return the memo table of each of ``tables``; ``clusters`` has the least item of each item's, shape (N,)."""
+    made = {}
+    for t in tables:
         mine = bags.table == t
-        tables[t] = memo_table(trace.tables[t].entries, bags.entry[mine], bags.entry[clusters[mine]])
-    return tables
+        made[t] = memo_table(trace.tables[t].entries, bags.entry[mine], bags.entry[clusters[mine]])
+    return made
 
 
 def rewrite(trace: Trace, memo: dict[int, MemoTable]) -> Trace:

@@ -1,0 +1,173 @@
+"""A memoization study from its request to its document and its rewritten traces."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recnmp.config import Config
+from recnmp.errors import ConfigError
+from recnmp.report.provenance import provenance
+from recnmp.study.memo.bags import Longs, TrainingBags, summed_tables, training_bags
+from recnmp.study.memo.checked import check_sums
+from recnmp.study.memo.layout import MemoTable, memo_tables, rewrite
+from recnmp.study.memo.merging import cut, find_merges
+from recnmp.study.memo.partition import partition, read_parts
+from recnmp.study.memo.request import Request
+from recnmp.study.memo.runs import Sides, against_plain
+from recnmp.study.memo.source import read_both
+from recnmp.trace.storage import save_trace, trace_digest
+from recnmp.trace.trace import Trace
+
+FORMAT = "recnmp-memo-study-1"
+Row = dict[str, Any]
+Progress = Callable[[str], object]
+
+
+def memo_study(
+    path: Path,
+    request: Request,
+    config: Config,
+    folder: Path | None = None,
+    progress: Progress | None = None,
+) -> Row:
+    """Return what memo tables are worth for the bags at ``path``, a trace or a MERCI bag file, ready for JSON.
+
+    With a ``folder`` the judged part goes there as ``plain.parquet`` and, for every budget, rewritten as
+    ``memo_<budget>x.parquet``: traces like any other.
+
+    Keys:
+        format, trace, train, request, provenance: what was asked of what; ``system`` where it was run, else null.
+        partition: parts, and items in them.
+        memory: a row for every budget, plain tables (1) among them: memory, clusters, reads, making the sums.
+        runs: a row for every budget and architecture: time, energy, speed-ups.
+        clusters: a row for every cluster of two entries or more.
+
+    Raises ConfigError where something does not suit, RecnmpError where rewritten bags do not add up to the same.
+    """
+    tell: Progress = progress or str
+    tell("reading bags")
+    sides = Sides.of(config) if request.simulate else None
+    train, judged = read_both(path, request, config.trace.table_dtype)
+    tables = tuple(sorted(set(summed_tables(train)) & set(summed_tables(judged))))
+    if not tables:
+        raise ConfigError(f"{path}: no table is summed in all its calls, so partial sums are of no use")
+    bags = training_bags(train, tables, request.least)
+    tell(f"parting {bags.items:,} items")
+    part = _parts(bags, request, judged, tables)
+    tell("merging clusters")
+    base = sum(judged.tables[t].entries * judged.tables[t].entry_bytes for t in tables)
+    widths = np.array([table.entry_bytes for table in judged.tables], np.int64)[bags.table]
+    merges = find_merges(bags, part, widths, 2 * max(request.memory) * base)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_trace(judged, folder / "plain.parquet")
+    rows: dict[str, list[Row]] = {"memory": [], "runs": [], "clusters": []}
+    budgets = [(1.0, 0), *zip(request.memory, cut(merges, base, request.memory), strict=True)]
+    for ratio, count in budgets:
+        tell(f"rewriting bags for {ratio:g} times the memory")
+        made = memo_tables(judged, tables, bags, merges.clusters(count, bags.items))
+        rewritten = rewrite(judged, made) if count else judged
+        told = _memory_row(ratio, judged, rewritten, made) | check_sums(judged, rewritten, made)
+        if folder is not None:
+            save_trace(rewritten, folder / (f"memo_{ratio:g}x.parquet" if ratio > 1 else "plain.parquet"))
+        if sides is not None:
+            tell(f"host and near memory, {ratio:g} times the memory")
+            told |= sides.build(told["build_read_bytes"], told["build_written_bytes"])
+            replayed = rewritten.select(0, request.batches)
+            rows["runs"] += [
+                {"memory": ratio, "batches": replayed.batches} | row for row in sides.run(replayed)
+            ]
+        rows["memory"].append(told)
+        rows["clusters"] += _cluster_rows(ratio, judged, made)
+    if sides is not None:
+        rows["runs"] = against_plain(rows["runs"], {row["memory"]: row["build_ns"] for row in rows["memory"]})
+    asked = request.document()
+    system = _system(config) if sides is not None else None
+    digest = trace_digest(judged)
+    return {
+        "format": FORMAT,
+        "trace": _described(path, judged) | {"digest": digest},
+        "train": _described(request.train if isinstance(request.train, Path) else path, train)
+        | {"digest": trace_digest(train), "different_bags_in_a_row": len(bags.weight), "items": bags.items},
+        "request": asked,
+        "system": system,
+        "partition": {"parts": len(np.unique(part[part >= 0])), "items": int((part >= 0).sum())},
+        **rows,
+        "provenance": provenance({"request": asked, "system": system}, digest),
+    }
+
+
+def _parts(bags: TrainingBags, request: Request, judged: Trace, tables: tuple[int, ...]) -> Longs:
+    if isinstance(request.partition, Path):
+        return read_parts(request.partition, bags, judged.tables[tables[0]].entries)
+    return partition(bags, request.partition, request.part_size)
+
+
+def _system(config: Config) -> Row:
+    """Return the sections of the configuration that a study uses."""
+    data = config.model_dump(mode="json")
+    return {name: data[name] for name in ("memory", "placement", "cache", "arrival", "nmp", "functional_check")}
+
+
+def _described(path: Path, trace: Trace) -> Row:
+    return {
+        "file": path.name,
+        "tables": len(trace.tables),
+        "batches": trace.batches,
+        "bags": trace.bags,
+        "lookups": trace.lookups,
+    }
+
+
+def _memory_row(ratio: float, judged: Trace, rewritten: Trace, made: dict[int, MemoTable]) -> Row:
+    """Return what a budget makes of the memoised tables, and of the judged bags that read them.
+
+    Reads are lookups of the rewritten bags; of sums, those of clusters of two entries or more.
+    """
+    width = {t: judged.tables[t].entry_bytes for t in made}
+    plain_bytes = sum(judged.tables[t].entries * width[t] for t in made)
+    memo_bytes = sum(one.entries * width[t] for t, one in made.items())
+    mine = np.isin(judged.table, list(made))
+    lookups, bags = int(mine.sum()), len(np.unique(judged.bag[mine]))
+    new = np.isin(rewritten.table, list(made))
+    reads = int(new.sum())
+    of_sums = sum(
+        int((rewritten.entry[rewritten.table == t] < one.row[np.count_nonzero(one.size > 1)]).sum())
+        for t, one in made.items()
+    )
+    key = rewritten.table[new].astype(np.int64) << 32 | rewritten.entry[new]
+    return {
+        "memory": ratio,
+        "actual_memory": memo_bytes / plain_bytes,
+        "plain_bytes": plain_bytes,
+        "memo_bytes": memo_bytes,
+        "clusters": sum(int((one.size > 1).sum()) for one in made.values()),
+        "largest_cluster": max(int(one.size.max(initial=1)) for one in made.values()),
+        "bags": bags,
+        "lookups": lookups,
+        "reads": reads,
+        "lookups_per_bag": lookups / max(bags, 1),
+        "reads_per_bag": reads / max(bags, 1),
+        "reads_over_lookups": reads / max(lookups, 1),
+        "share_of_sums": of_sums / max(reads, 1),
+        "unique_share": len(np.unique(key)) / max(reads, 1),
+        "build_read_bytes": sum(one.clustered * width[t] for t, one in made.items()),
+        "build_written_bytes": memo_bytes - plain_bytes,
+    }
+
+
+def _cluster_rows(ratio: float, judged: Trace, made: dict[int, MemoTable]) -> list[Row]:
+    """Return a row for each cluster of two entries or more: where its sums begin, and its entries, lowest bit first."""
+    return [
+        {
+            "memory": ratio,
+            "table": judged.tables[t].name,
+            "first_entry": int(one.row[c]),
+            "size": int(one.size[c]),
+            "entries": " ".join(map(str, one.order[one.first[c] : one.first[c + 1]].tolist())),
+        }
+        for t, one in made.items()
+        for c in range(int(np.count_nonzero(one.size > 1)))
+    ]
