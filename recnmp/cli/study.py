@@ -10,7 +10,7 @@ from recnmp.cli._base import FILE, cli, json_option, out_option, overrides_optio
 
 @cli.group()
 def study() -> None:
-    """Study caches on a trace."""
+    """Study caches and memo tables on a trace."""
 
 
 @study.command()
@@ -102,4 +102,110 @@ def cache(
         click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
         return
     for text in cache_study_lines(document):
+        click.echo(text)
+
+
+@study.command()
+@click.argument("bags", type=FILE)
+@click.option(
+    "--train",
+    default="0.5",
+    show_default=True,
+    metavar="SHARE|FILE",
+    help="Share of the batches to learn from, the rest being judged; or a trace or bag file to learn from.",
+)
+@click.option(
+    "--memory",
+    default="1.25,1.5,2,9",
+    show_default=True,
+    help="Budgets: memory with sums over that of the tables, parted by commas.",
+)
+@click.option(
+    "--partition",
+    default="greedy",
+    show_default=True,
+    metavar="greedy|metis|FILE",
+    help="What parts the entries; a FILE has a number for each entry of the one table.",
+)
+@click.option(
+    "--part-size", type=int, default=128, show_default=True, help="Most entries of a part, but for a FILE."
+)
+@click.option(
+    "--least",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Bags that an entry must be in to be in a cluster.",
+)
+@click.option(
+    "--simulate/--no-simulate", default=True, show_default=True, help="Time and energy, or reads only."
+)
+@click.option(
+    "--batches", type=click.IntRange(min=1), help="Judged batches that are simulated; all by default."
+)
+@click.option(
+    "--dim", type=click.IntRange(min=1), default=64, show_default=True, help="Elements, for bag files."
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=2048,
+    show_default=True,
+    help="Bags of a batch, for bag files.",
+)
+@click.option(
+    "--config", default="rank8", show_default=True, help="Configuration whose memory and architecture run it."
+)
+@overrides_option
+@out_option
+@json_option
+def memo(
+    bags: Path,
+    *,
+    train: str,
+    memory: str,
+    partition: str,
+    part_size: int,
+    least: int,
+    simulate: bool,
+    batches: int | None,
+    dim: int,
+    batch_size: int,
+    config: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what partial sums kept in memory are worth on BAGS, a trace or a MERCI bag file.
+
+    Entries that occur together are clustered under each budget of memory, bags rewritten to read sums, and both run on
+    the host and near memory. --out writes the rewritten traces, tidy tables (CSV and Parquet) and a figure.
+    """
+    from recnmp.config import load_config
+    from recnmp.study.memo.request import Request, parse_memory, parse_partition, parse_train
+
+    request = Request(
+        parse_memory(memory),
+        parse_train(train),
+        parse_partition(partition),
+        part_size,
+        least,
+        simulate,
+        batches,
+        dim,
+        batch_size,
+    )
+    chosen = load_config(config, overrides)
+    from recnmp.study.memo.run import memo_study
+
+    with progress() as show:
+        document = memo_study(bags, request, chosen, out, show)
+    from recnmp.report.memo_study import memo_study_lines, write_memo_study
+
+    if out is not None:
+        write_memo_study(document, out)
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    for text in memo_study_lines(document):
         click.echo(text)

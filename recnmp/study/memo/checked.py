@@ -34,7 +34,9 @@ def check_sums(trace: Trace, rewritten: Trace, memo: dict[int, MemoTable]) -> di
             was, now = np.lexsort((entry, bag)), np.lexsort((added, sum_bag[of]))
             same = np.array_equal(entry[was], added[now]) and np.array_equal(bag[was], sum_bag[of[now]])
         if not same:
-            raise RecnmpError(f"memo table {trace.tables[t].name!r}: a bag's sums do not add what the bag reads")
+            raise RecnmpError(
+                f"memo table {trace.tables[t].name!r}: a bag's sums do not add what the bag reads"
+            )
         lookups += len(entry)
         bags += _summed_alike(t, trace.tables[t].dim, (bag, entry), (sum_bag, sums), one)
     return {"checked_lookups": lookups, "checked_bags": bags}

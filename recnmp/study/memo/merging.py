@@ -25,7 +25,11 @@ LARGEST_PART = 4096
 """Items of a part; every pair of them is looked at."""
 
 _FIRST_THRESHOLD, _STEPS, _FINEST = 10000.0, 5, 0.001
-_ABOVE, _BELOW, _NEAR = 1.05, 0.95, 0.1  # of a target: a round that is undone, one that is enough, no more singly
+_ABOVE, _BELOW, _NEAR = (
+    1.05,
+    0.95,
+    0.1,
+)  # of a target: a round that is undone, one that is enough, no more singly
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,9 @@ def cut(merges: Merges, base_bytes: float, targets: Sequence[float]) -> list[int
     for ratio in targets:
         target = ratio * base_bytes
         count, threshold = _by_threshold(merges, size, target, count, threshold)
-        while count < len(merges) and abs(size[count] - target) >= _NEAR * target and size[count + 1] <= target:
+        while (
+            count < len(merges) and abs(size[count] - target) >= _NEAR * target and size[count + 1] <= target
+        ):
             count += 1
         counts.append(count)
     return counts

@@ -127,7 +127,9 @@ def read_parts(path: Path, bags: TrainingBags, entries: int) -> Longs:
     try:
         part = np.array([int(word) for word in words], np.int64)
     except (ValueError, OverflowError):
-        raise ConfigError(f"{path}: a partition is whole numbers parted by spaces, one for each entry") from None
+        raise ConfigError(
+            f"{path}: a partition is whole numbers parted by spaces, one for each entry"
+        ) from None
     if len(part) > entries or part.min(initial=0) < -1:
         raise ConfigError(
             f"{path}: {len(part):,} numbers from {part.min(initial=0)} on for {entries:,} entries; a part is -1 or more"

@@ -42,7 +42,9 @@ class Request:
     def __post_init__(self) -> None:
         """Refuse what cannot be studied, with what is allowed."""
         if not self.memory or not all(1 < ratio < float("inf") for ratio in self.memory):
-            raise ConfigError("memory is a multiple of the tables' own, above 1: 2 has as much again for sums")
+            raise ConfigError(
+                "memory is a multiple of the tables' own, above 1: 2 has as much again for sums"
+            )
         object.__setattr__(self, "memory", tuple(sorted(set(self.memory))))
         if not isinstance(self.train, Path) and not 0 < self.train < 1:
             raise ConfigError(f"train is a share between 0 and 1, or a file; got {self.train:g}")

@@ -108,7 +108,9 @@ def _parts(bags: TrainingBags, request: Request, judged: Trace, tables: tuple[in
 def _system(config: Config) -> Row:
     """Return the sections of the configuration that a study uses."""
     data = config.model_dump(mode="json")
-    return {name: data[name] for name in ("memory", "placement", "cache", "arrival", "nmp", "functional_check")}
+    return {
+        name: data[name] for name in ("memory", "placement", "cache", "arrival", "nmp", "functional_check")
+    }
 
 
 def _described(path: Path, trace: Trace) -> Row:

@@ -36,7 +36,9 @@ class Sides:
         if kind not in kinds:
             raise config.error(("nmp", "kind"), f"unknown kind {kind!r}{did_you_mean(kind, kinds)}", kinds)
         if config.arrival.tables == "separate":
-            raise config.error(("arrival", "tables"), "a memoization study has the tables of one model: shared")
+            raise config.error(
+                ("arrival", "tables"), "a memoization study has the tables of one model: shared"
+            )
         if config.placement.profile is not None:
             raise config.error(("placement", "profile"), "a memoization study counts the batches it replays")
         spec = load_standard(config.memory.standard)

@@ -50,7 +50,9 @@ def _alike(train: Trace, judged: Trace, path: Path) -> tuple[Trace, Trace]:
     """Return both with tables as large as the larger ones."""
     kinds = [[(table.dim, table.dtype) for table in trace.tables] for trace in (train, judged)]
     if kinds[0] != kinds[1]:
-        raise ConfigError(f"{path}: its {len(kinds[0])} tables are not those of what is judged, {len(kinds[1])}")
+        raise ConfigError(
+            f"{path}: its {len(kinds[0])} tables are not those of what is judged, {len(kinds[1])}"
+        )
     tables = tuple(
         replace(mine, entries=max(mine.entries, other.entries))
         for mine, other in zip(judged.tables, train.tables, strict=True)
