@@ -68,8 +68,8 @@ def cache(
 ) -> None:
     """Show what caches are worth on TRACE: LRU misses at every size, tables that share, policies.
 
-    Policies run over all sizes, ways, lines and scopes, cold and warm. --out writes tidy tables (CSV and Parquet), a
-    figure and where all comes from.
+    Policies run over all sizes, ways, lines and scopes, cold and warm. --out writes tidy tables (CSV and
+    Parquet), a figure and where all comes from.
     """
     from recnmp.config import load_config
     from recnmp.study.cache.request import PLACED, Request, parse_ways
@@ -178,8 +178,9 @@ def memo(
 ) -> None:
     """Show what partial sums kept in memory are worth on BAGS, a trace or a MERCI bag file.
 
-    Entries that occur together are clustered under each budget of memory, bags rewritten to read sums, and both run on
-    the host and near memory. --out writes the rewritten traces, tidy tables (CSV and Parquet) and a figure.
+    Entries that occur together are clustered under each budget of memory, bags rewritten to read sums, and both
+    run on the host and near memory. --out writes the rewritten traces, tidy tables (CSV and Parquet) and a
+    figure.
     """
     from recnmp.config import load_config
     from recnmp.study.memo.request import Request, parse_memory, parse_partition, parse_train

@@ -1,6 +1,6 @@
 """The figure of a memoization study: reads, time and energy by memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def plot_memo_study(document: Json, path: Path) -> None:
         figure.savefig(path, dpi=150, metadata=metadata)
 
 
-def _reads(axes: Axes, memory: list[Json]) -> None:
+def _reads(axes: Axes, memory: Sequence[Json]) -> None:
     """Reads over lookups, and how many of the entries read are read once only."""
     x = [row["actual_memory"] for row in memory]
     for k, (key, text) in enumerate(
@@ -60,15 +60,19 @@ def _reads(axes: Axes, memory: list[Json]) -> None:
     axes.legend(loc="best", fontsize=8)
 
 
-def _by_architecture(axes: Axes, runs: list[Json], used: dict[float, float], key: str, title: str) -> None:
+def _by_architecture(
+    axes: Axes, runs: Sequence[Json], used: dict[float, float], key: str, title: str
+) -> None:
     top = 0.0
     for k, name in enumerate(dict.fromkeys(row["architecture"] for row in runs)):
         points = [row for row in runs if row["architecture"] == name and row[key] is not None]
         x, y = [used[row["memory"]] for row in points], [row[key] for row in points]
         axes.plot(x, y, f"-{_MARKERS[k]}", color=COLOURS[k], markersize=5, linewidth=1.6, label=name)
-        for place, value in ((x[0], y[0]), (x[-1], y[-1])) if points else ():
-            text = f"{value:.0%}" if title.startswith("Energy") else f"{value:.1f}x"
-            axes.annotate(text, (place, value), (0, 6), textcoords="offset points", ha="center", fontsize=8)
+        for end, up in ((0, -13 if y[-1] > y[0] else 6), (-1, 6)) if points else ():
+            text = f"{y[end]:.0%}" if key == "energy" else f"{y[end]:.1f}x"
+            axes.annotate(
+                text, (x[end], y[end]), (0, up), textcoords="offset points", ha="center", fontsize=8
+            )
         top = max([top, *y])
     axes.set_title(title, fontsize=9, fontweight="bold")
     axes.set_ylim(0, top * 1.18 or 1)
@@ -79,7 +83,7 @@ def _by_architecture(axes: Axes, runs: list[Json], used: dict[float, float], key
 def _by_memory(axes: Axes, used: list[float]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xlim(0.88, max(used) * 1.2)
-    ticks = [tick for tick in (1, 2, 4, 8, 16, 32, 64) if tick <= max(used) * 1.2]
+    ticks: list[float] = [tick for tick in (1, 2, 4, 8, 16, 32, 64) if tick <= max(used) * 1.2]
     if len(ticks) < 3:
         ticks = sorted({round(value, 2) for value in used})
     axes.set_xticks(ticks, [f"{tick:g}x" for tick in ticks])

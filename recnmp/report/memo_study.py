@@ -18,8 +18,9 @@ _TABLES = ("memory", "runs", "clusters")
 def write_memo_study(document: Json, folder: Path) -> list[Path]:
     """Write a study into ``folder`` and return the files' paths.
 
-    ``study.json`` has the request and where everything comes from; ``memory``, ``runs`` and ``clusters`` are tables, as
-    CSV and Parquet; ``study.svg`` and ``study.png`` the figure. Raises RecnmpError where that cannot be written.
+    ``study.json`` has the request and where everything comes from; ``memory``, ``runs`` and ``clusters`` are
+    tables, as CSV and Parquet; ``study.svg`` and ``study.png`` the figure. Raises RecnmpError where that cannot
+    be written.
     """
     told = {key: document[key] for key in document if key not in _TABLES}
     origin = {key: told[key] for key in told if key != "provenance"} | {

@@ -1,7 +1,5 @@
 """Loops of memoization: parts grown item by item, clusters merged pair by pair."""
 
-import numpy as np
-
 from recnmp._accel import helper, jit
 
 
@@ -9,9 +7,9 @@ from recnmp._accel import helper, jit
 def grow_parts(bag_start, bag_item, weight, item_start, item_bag, by_heat, part_of, room, work):
     """Give every item a part: the hottest free one first, then whoever shares most bag weight with the part so far.
 
-    Bags and items are two views of the same pins. ``by_heat`` holds the items of one table, hottest first; ``room`` is
-    the size of each part, shape (P,); ``part_of``, -1 where an item is free, takes the outcome. ``work``, shape
-    (3, items), starts at 0: gains, items that have one, and whether an item is among those.
+    Bags and items are two views of the same pins. ``by_heat`` holds the items of one table, hottest first;
+    ``room`` is the size of each part, shape (P,); ``part_of``, -1 where an item is free, takes the outcome.
+    ``work``, shape (3, items), starts at 0: gains, items that have one, and whether an item is among those.
     """
     gain, touched, known = work[0], work[1], work[2]
     hottest = 0
@@ -90,16 +88,14 @@ def _join(i, j, group, length, pins, weight, n, benefit):
 
 @jit
 def merge_part(n, group, length, pins, weight, most_rows, benefit, rows, partner, pair, ratio, cost):
-    """Merge the clusters of a part, best pair first, for as long as a merge saves a read; return the number of merges.
+    """Merge the clusters of a part, best pair first, while a merge saves a read; return the number of merges.
 
-    Args:
-        n: items of the part, numbered 0 on; each is a cluster at first, and a cluster goes by its least item.
-        group, length, weight: first pin, pins and weight of each bag that has two items of the part, shape (G,).
-        pins: the bags' items; changed, as ``length`` is.
-        most_rows: a merge that takes more rows is the last.
-        benefit, rows, partner: room for (n, n), (n,) and (n,) values; ``benefit`` is 0.
-        pair, ratio, cost: merge k joins ``pair[k]`` at benefit over cost ``ratio[k]``, and costs so many more sums;
-            shapes (n, 2), (n,) and (n,).
+    The part has ``n`` items, numbered 0 on; each is a cluster at first, and a cluster goes by its least item.
+    Bags with two items of the part have their first pin, number of pins and weight in ``group``, ``length`` and
+    ``weight``, shape (G,), and their items in ``pins``; ``length`` and ``pins`` are changed. A merge that takes
+    more sums than ``most_rows`` is the last. ``benefit``, 0 at first, ``rows`` and ``partner`` are room for (n,
+    n), (n,) and (n,) values. Merge k joins ``pair[k]`` at benefit over cost ``ratio[k]`` and takes ``cost[k]``
+    sums more.
     """
     for g in range(len(group)):
         for k in range(group[g], group[g] + length[g]):

@@ -17,9 +17,9 @@ SUMMED_BAGS = 1024
 def check_sums(trace: Trace, rewritten: Trace, memo: dict[int, MemoTable]) -> dict[str, Any]:
     """Take every sum that ``rewritten`` reads apart and compare with ``trace``; add up some bags in FP32, too.
 
-    Returns how many lookups and bags that were. Every bag must have the same entries, as often. The sums of the first ``SUMMED_BAGS`` bags of each memo table, of
-    the entries' values in ``recnmp.trace.values``, are exact in any order, so they must be equal. Raises RecnmpError
-    for the first table that differs.
+    Returns how many lookups and bags that were. Every bag must have the same entries, as often. The sums of the
+    first ``SUMMED_BAGS`` bags of each memo table, of the entries' values in ``recnmp.trace.values``, are exact
+    in any order, so they must be equal. Raises RecnmpError for the first table that differs.
     """
     lookups = bags = 0
     for t, one in memo.items():

@@ -27,7 +27,8 @@ class MemoTable:
         size: entries of each cluster, not increasing, shape (C,).
         cluster: cluster of each place in ``order``, shape (entries,).
         first: place in ``order`` at which each cluster begins, shape (C + 1,).
-        row: entry of the memo table at which each cluster's sums begin, shape (C + 1,); the last is the table's size.
+        row: entry of the memo table at which each cluster's sums begin, shape (C + 1,); the last is the table's
+        size.
     """
 
     order: Longs
@@ -71,8 +72,8 @@ class MemoTable:
 def memo_table(entries: int, member: Longs, cluster: Longs) -> MemoTable:
     """Return the memo table of a plain one with ``entries`` entries, of which ``member`` are in clusters.
 
-    ``cluster`` of each member is the least entry of its cluster. Raises ConfigError for more entries than a trace has
-    numbers for.
+    ``cluster`` of each member is the least entry of its cluster. Raises ConfigError for more entries than a
+    trace has numbers for.
     """
     least = np.arange(entries)
     least[member] = cluster
@@ -104,9 +105,9 @@ def memo_tables(
 def rewrite(trace: Trace, memo: dict[int, MemoTable]) -> Trace:
     """Return ``trace`` with one lookup for each cluster that a bag touches; other tables' lookups stay as they are.
 
-    A bag's lookups of a memo table ascend. An entry that a bag reads n times is in n of its sums. Means become sums, to
-    be divided by the bag's former lookups, which the trace no longer shows. Raises ConfigError for weighted traces:
-    each weight would need sums of its own.
+    A bag's lookups of a memo table ascend. An entry that a bag reads n times is in n of its sums. Means become
+    sums, to be divided by the bag's former lookups, which the trace no longer shows. Raises ConfigError for
+    weighted traces: each weight would need sums of its own.
     """
     if trace.weight is not None:
         raise ConfigError("the trace is weighted: partial sums cannot be kept for every weight")

@@ -69,8 +69,8 @@ class Merges:
 def find_merges(bags: TrainingBags, part: Longs, entry_bytes: Longs, most_bytes: float) -> Merges:
     """Return the merges within the parts, until one alone takes more than ``most_bytes``.
 
-    ``part`` of each item, -1 for none, and the bytes of its entries have shape (N,). Raises ConfigError for a part of
-    more than ``LARGEST_PART`` items.
+    ``part`` of each item, -1 for none, and the bytes of its entries have shape (N,). Raises ConfigError for a
+    part of more than ``LARGEST_PART`` items.
     """
     chosen = np.flatnonzero(part >= 0)
     _, dense, sizes = np.unique(part[chosen], return_inverse=True, return_counts=True)
@@ -147,11 +147,12 @@ class _Groups:
 def cut(merges: Merges, base_bytes: float, targets: Sequence[float]) -> list[int]:
     """Return how many merges each target takes; ``targets`` are memory over ``base_bytes``, ascending.
 
-    A target is met within 10 % where that is possible, not exactly. First a threshold on the ratio falls in steps of a
-    fifth of its value, halved where it comes to 0. A step to 1.05 of the target or more is undone, and the threshold
-    rises by half a step, until that is below 0.001; one to 0.95 is enough. Then merges follow one by one, while
-    memory is 10 % from the target and the next one fits. Each target goes on from the threshold and the merges of the
-    one before. Other than the published program, it ends where there are no merges left that save a read.
+    A target is met within 10 % where that is possible, not exactly. First a threshold on the ratio falls in
+    steps of a fifth of its value, halved where it comes to 0. A step to 1.05 of the target or more is undone,
+    and the threshold rises by half a step, until that is below 0.001; one to 0.95 is enough. Then merges follow
+    one by one, while memory is 10 % from the target and the next one fits. Each target goes on from the
+    threshold and the merges of the one before. Other than the published program, it ends where there are no
+    merges left that save a read.
     """
     size = base_bytes + np.concatenate([[0.0], merges.extra_bytes])
     counts, count, threshold = [], 0, _FIRST_THRESHOLD

@@ -23,8 +23,8 @@ _MOST_PAIRS = 1 << 24
 def partition(bags: TrainingBags, method: str, part_size: int) -> Longs:
     """Return the part of each item, shape (N,); no part is of two tables, none has more than ``part_size`` items.
 
-    ``method`` is a key of ``METHODS``. Parts of ``metis`` may be a few items larger. Raises ConfigError where pymetis is
-    not installed.
+    ``method`` is a key of ``METHODS``. Parts of ``metis`` may be a few items larger. Raises ConfigError where
+    pymetis is not installed.
     """
     make = {"greedy": greedy_parts, "metis": metis_parts}[method]
     part, done = np.full(bags.items, -1), 0
@@ -39,10 +39,10 @@ def partition(bags: TrainingBags, method: str, part_size: int) -> Longs:
 def greedy_parts(bags: TrainingBags, items: Longs, parts: int) -> Longs:
     """Return the part of each of ``items``, all of one table, shape (n,).
 
-    A part begins with the hottest item that is free. Then the free item follows, again and again, whose bags have most
-    in common with the part: their weights summed over pairs with its items; of equals the lower number, and the hottest
-    where none has anything in common. Bags of more than ``LONGEST_BAG`` items are not looked at. All parts have
-    as many items but the last.
+    A part begins with the hottest item that is free. Then the free item follows, again and again, whose bags
+    have most in common with the part: their weights summed over pairs with its items; of equals the lower
+    number, and the hottest where none has anything in common. Bags of more than ``LONGEST_BAG`` items are not
+    looked at. All parts have as many items but the last.
     """
     bag_of_pin = np.repeat(np.arange(len(bags.weight)), np.diff(bags.start))
     short = (np.diff(bags.start) <= LONGEST_BAG)[bag_of_pin]
@@ -132,6 +132,6 @@ def read_parts(path: Path, bags: TrainingBags, entries: int) -> Longs:
         ) from None
     if len(part) > entries or part.min(initial=0) < -1:
         raise ConfigError(
-            f"{path}: {len(part):,} numbers from {part.min(initial=0)} on for {entries:,} entries; a part is -1 or more"
+            f"{path}: {len(part):,} numbers from {part.min(initial=0)} on for {entries:,} entries; parts are -1 or more"
         )
     return np.append(part, np.full(entries - len(part), -1))[bags.entry]

@@ -18,7 +18,8 @@ class Request:
 
     Attributes:
         memory: memory of the memo tables over that of the plain ones; kept ascending.
-        train: share of the batches to learn from, the rest being judged; or a trace or bag file to learn from, all of
+        train: share of the batches to learn from, the rest being judged; or a trace or bag file to learn from,
+        all of
             the other being judged.
         partition: a key of ``METHODS``, or a file that ``read_parts`` reads.
         part_size: most items of a part.

@@ -161,7 +161,7 @@ def _memory_row(ratio: float, judged: Trace, rewritten: Trace, made: dict[int, M
 
 
 def _cluster_rows(ratio: float, judged: Trace, made: dict[int, MemoTable]) -> list[Row]:
-    """Return a row for each cluster of two entries or more: where its sums begin, and its entries, lowest bit first."""
+    """Return a row for each cluster of two entries or more: where its sums begin, its entries, lowest bit first."""
     return [
         {
             "memory": ratio,

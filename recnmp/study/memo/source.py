@@ -28,8 +28,8 @@ def read_both(path: Path, request: Request, dtype: TableDtype | None) -> tuple[T
     first = round(request.train * trace.batches)
     if not 0 < first < trace.batches:
         raise ConfigError(
-            f"{path} has {trace.batches} batches, train {request.train:g} leaves one part empty; name a file to learn "
-            "from, or cut bag files into smaller batches (--batch-size)"
+            f"{path} has {trace.batches} batches, train {request.train:g} leaves one part empty; name a file to "
+            "learn from, or cut bag files into smaller batches (--batch-size)"
         )
     return trace.select(0, first), trace.select(first)
 
