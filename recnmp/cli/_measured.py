@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from recnmp.cli._base import progress
 from recnmp.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,3 +67,46 @@ def finish(profile: "DeviceProfile", options: dict[str, Any]) -> None:
 
     for line in profile_lines(profile):
         click.echo(line)
+
+
+def measure_batches(
+    model: str | None, file: Path | None, batches: list[int], options: dict[str, Any]
+) -> None:
+    """Time SLS of whole batches of every model that ``model`` names, and finish.
+
+    Raises ConfigError for what is asked of a trace's gather, and for several numbers of threads or table types.
+    """
+    from recnmp.library.model import load_model
+    from recnmp.mlp.gather_batches import measure_sls_batches
+    from recnmp.mlp.process import How
+    from recnmp.mlp.profile import stored_name
+    from recnmp.mlp.profiling import without_models
+    from recnmp.units import TableDtype
+
+    if model is None or file is not None:
+        raise ConfigError("--batch: times the SLS of --model, not of a trace")
+    for option in ("trace_batches", "batch_size"):
+        if click.get_current_context().get_parameter_source(option) is ParameterSource.COMMANDLINE:
+            raise ConfigError(
+                f"--batch: says how large batches are, so --{option.replace('_', '-')} has no say"
+            )
+    if len(options["threads"]) > 1 or len(options["dtypes"]) > 1:
+        raise ConfigError("--batch: takes one number of threads and one type of table")
+    dtype: TableDtype = options["dtypes"][0] if options["dtypes"] else "fp32"
+    with progress() as show:
+        found = {
+            stored_name(name): measure_sls_batches(
+                load_model(name),
+                batches,
+                threads=options["threads"][0],
+                dtype=dtype,
+                clock=options["clock"],
+                passes=options["passes"],
+                table_bytes=options["table_bytes"],
+                seed=options["seed"],
+                progress=show or str,
+            )
+            for name in chosen_models((model,))
+        }
+    how = How(threads=options["threads"][0], clock=options["clock"])
+    finish(without_models(how, profile_name(options), options["note"], sls_batches=found), options)

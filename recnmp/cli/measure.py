@@ -1,4 +1,4 @@
-"""`measure mlp`, `measure sls` and `measure interference`: real hardware timed into a device profile."""
+"""`measure`: real hardware timed into a device profile, dense parts, SLS, both beside each other, and its roofs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from recnmp.cli._base import FILE, cli, json_option, progress
-from recnmp.cli._measured import chosen_indices, chosen_models, finish, profile_name
+from recnmp.cli._measured import chosen_indices, chosen_models, finish, measure_batches, profile_name
 from recnmp.errors import ConfigError
 
 _BATCHES = "1,4,16,64,256,1024"
@@ -19,6 +19,10 @@ def _numbers(_: click.Context, option: click.Parameter, value: str) -> list[int]
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise click.BadParameter(f"{value!r}: whole numbers above 0 with commas", param=option)
     return [int(part) for part in parts]
+
+
+def _some_numbers(context: click.Context, option: click.Parameter, value: str | None) -> list[int] | None:
+    return None if value is None else _numbers(context, option, value)
 
 
 def _size(_: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -135,7 +139,16 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
 
 @measure.command()
 @click.option(
-    "--model", metavar="M", help="Model whose indices are gathered, as `recnmp trace capture zoo:M` has them."
+    "--model",
+    metavar="M",
+    help="Model whose indices are gathered, as `recnmp trace capture zoo:M` has them; with --batch several, or all.",
+)
+@click.option(
+    "--batch",
+    "batches",
+    metavar="N,...",
+    callback=_some_numbers,
+    help="Time SLS of one batch of each size instead, as an operator beside the dense parts of --model.",
 )
 @_options(*_from_trace)
 @click.option("--threads", default="1", show_default=True, callback=_numbers, help="Such as 1,2,4.")
@@ -144,20 +157,23 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
     "dtypes",
     multiple=True,
     type=click.Choice(["fp32", "int8_rowwise"]),
-    default=("fp32", "int8_rowwise"),
-    show_default=True,
-    help="Of the tables; may be repeated.",
+    help="Of the tables; may be repeated. Both by default, fp32 with --batch.",
 )
 @click.option(
     "--passes", default=30, show_default=True, type=click.IntRange(3), help="Over the trace, each a sample."
 )
-@_options(_memory_option, _note_option, _out_option, json_option)
-def sls(model: str | None, file: Path | None, **options: Any) -> None:
+@_options(_clock_option, _memory_option, _note_option, _out_option, json_option)
+def sls(model: str | None, file: Path | None, batches: list[int] | None, **options: Any) -> None:
     """Time the host's own gather-reduce: PyTorch's embedding bags on a trace's indices.
 
     Tables are larger than the last-level cache. Every entry that the trace reads has one of its own there, so reuse
     is the trace's; each pass reads others in the same pattern.
     """
+    if batches is not None:
+        measure_batches(model, file, batches, options)
+        return
+    if options["clock"] != "wall":
+        raise ConfigError("--clock cpu: of SLS by --batch; a trace's gather is timed by the wall clock")
     from recnmp.mlp.gather import measure_gather
     from recnmp.mlp.process import How
     from recnmp.mlp.profiling import without_models
@@ -167,13 +183,29 @@ def sls(model: str | None, file: Path | None, **options: Any) -> None:
         found = measure_gather(
             trace,
             threads=options["threads"],
-            dtypes=options["dtypes"],
+            dtypes=options["dtypes"] or ("fp32", "int8_rowwise"),
             table_bytes=options["table_bytes"],
             passes=options["passes"],
             progress=show or str,
         )
     how = How(threads=max(options["threads"]))
     finish(without_models(how, profile_name(options), options["note"], sls={name: found}), options)
+
+
+@measure.command()
+@_options(_threads_option, _repeats_option, _clock_option, _note_option, _out_option, json_option)
+def roof(**options: Any) -> None:
+    """Time what the machine can do at most: an FP32 matrix product, and copies in DRAM and in cache.
+
+    `recnmp roofline` draws a model's operators below them.
+    """
+    from recnmp.mlp.process import How
+    from recnmp.mlp.profiling import without_models
+    from recnmp.mlp.roof import measure_roof
+
+    found = measure_roof(threads=options["threads"], clock=options["clock"], repeats=options["repeats"])
+    how = How(threads=options["threads"], clock=options["clock"])
+    finish(without_models(how, profile_name(options), options["note"], roof=found), options)
 
 
 @measure.command()

@@ -3,23 +3,29 @@
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from recnmp._registry import PACKAGE
 from recnmp.config import Document
 from recnmp.config.mapping import names_file
+from recnmp.library.host_times import Clock, Roof, SlsTimes
 from recnmp.library.machine import Machine
 from recnmp.library.model import DENSE_PARTS, RecModel
+from recnmp.library.part_timing import (
+    CpuShare,
+    Day,
+    MeasuredFacts,
+    PartTiming,
+    Size,
+    Stable,
+    check_stable,
+    instability,
+)
 from recnmp.units import TableDtype
 
-MAX_SPREAD = 0.15
-"""Largest interquartile range of a part, as a share of its median, that still counts as stable."""
-
-MIN_CPU_SHARE = 0.95
-"""Smallest CPU time over wall time and threads that counts as stable: below it something else had the cores,
-or the parts are too small for that many threads."""
+__all__ = ["MeasuredFacts", "PartTiming", "instability"]
 
 TRANSFERS = ("h2d_features", "h2d_pooled")
 """What a GPU needs sent from the host's memory: dense features before the bottom MLP, pooled vectors after SLS."""
@@ -28,41 +34,7 @@ PARTS = ("h2d_features", "bottom_mlp", "h2d_pooled", *(p for p in DENSE_PARTS if
 """All parts outside SLS that a model may have on some device, in the order they run."""
 
 ArithmeticDtype = Literal["fp32", "bf16", "int8"]
-Size = Annotated[int, Field(ge=1)]
-Day = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$", description="day of measurement, UTC")]
-
-
-class _Facts(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class PartTiming(_Facts):
-    """The time one part of a model takes for one batch; of a gather, the time of one lookup."""
-
-    median_ns: float = Field(gt=0)
-    iqr_ns: float = Field(ge=0, description="interquartile range of the samples")
-    min_ns: float = Field(gt=0)
-    repeats: Size = Field(description="timed samples behind these figures")
-
-    @property
-    def spread(self) -> float:
-        """Interquartile range over median."""
-        return self.iqr_ns / self.median_ns
-
-
 Parts = dict[str, PartTiming]
-
-
-def instability(parts: Mapping[str, PartTiming], cpu_share: float | None) -> str:
-    """Say why a measurement is not to be trusted to the last digit; empty when it is stable.
-
-    ``cpu_share`` is the process's CPU time over wall time and threads while it was timed, None where another
-    device did the work.
-    """
-    reasons = [f"{name} spread {part.spread:.0%}" for name, part in parts.items() if part.spread > MAX_SPREAD]
-    if cpu_share is not None and cpu_share < MIN_CPU_SHARE:
-        reasons.append(f"threads on a CPU only {cpu_share:.0%} of the time")
-    return ", ".join(reasons)
 
 
 def in_order(parts: Mapping[str, PartTiming]) -> Parts:
@@ -73,18 +45,7 @@ def in_order(parts: Mapping[str, PartTiming]) -> Parts:
     return {name: parts[name] for name in PARTS if name in parts}
 
 
-def _agree(parts: Mapping[str, PartTiming], cpu_share: float | None, stable: bool) -> None:
-    """Raise ValueError for a flag that the figures contradict."""
-    why = instability(parts, cpu_share)
-    if stable == bool(why):
-        raise ValueError(f"stable is {stable}, but the figures say: {why or 'within the limits'}")
-
-
-CpuShare = Annotated[float, Field(ge=0, description="CPU time over wall time and threads while measuring")]
-Stable = Annotated[bool, Field(description="spread and CPU share within the limits of this module")]
-
-
-class BatchTimes(_Facts):
+class BatchTimes(MeasuredFacts):
     """The dense parts of one model at one batch size, launches included."""
 
     batch_size: Size
@@ -95,14 +56,14 @@ class BatchTimes(_Facts):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _agree(self.parts, self.cpu_share, self.stable)
+        check_stable(self.parts, self.cpu_share, self.stable)
         for parts in (self.parts, self.kernel_only or {}):
             if list(in_order(parts)) != list(parts):
                 raise ValueError(f"parts must be listed in the order {', '.join(in_order(parts))}")
         return self
 
 
-class ModelTimes(_Facts):
+class ModelTimes(MeasuredFacts):
     """What was measured for one model: its layers, then its times by batch size, smallest first."""
 
     layers: dict[str, Any] = Field(description="`RecModel.layers` of the model that was measured")
@@ -119,7 +80,7 @@ class ModelTimes(_Facts):
         return self.layers == model.layers
 
 
-class GatherTimes(_Facts):
+class GatherTimes(MeasuredFacts):
     """The host's gather-reduce by one number of threads: time of a lookup, rate of the bytes it reads."""
 
     dtype: TableDtype
@@ -133,11 +94,11 @@ class GatherTimes(_Facts):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _agree({"lookup": self.per_lookup}, self.cpu_share, self.stable)
+        check_stable({"lookup": self.per_lookup}, self.cpu_share, self.stable)
         return self
 
 
-class GatherProfile(_Facts):
+class GatherProfile(MeasuredFacts):
     """The host's gather-reduce on the indices of one trace."""
 
     date: Day
@@ -150,7 +111,7 @@ class GatherProfile(_Facts):
     points: tuple[GatherTimes, ...] = Field(min_length=1)
 
 
-class BesideTimes(_Facts):
+class BesideTimes(MeasuredFacts):
     """Dense parts and a gather, each alone and both at once."""
 
     batch_size: Size
@@ -186,7 +147,7 @@ class BesideTimes(_Facts):
         return max(1.0, self.gather_beside.median_ns / self.gather_alone.median_ns)
 
 
-class Interference(_Facts):
+class Interference(MeasuredFacts):
     """How much a model's dense part and a gather slow each other down on this machine."""
 
     date: Day
@@ -195,7 +156,7 @@ class Interference(_Facts):
     points: tuple[BesideTimes, ...] = Field(min_length=1)
 
 
-class DeviceProfile(_Facts):
+class DeviceProfile(MeasuredFacts):
     """Measured times on one machine, to be replayed without that machine."""
 
     name: str
@@ -206,7 +167,7 @@ class DeviceProfile(_Facts):
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: ArithmeticDtype = Field("fp32", description="of weights and activations; int8: weights of MLPs")
     compiled: bool = Field(False, description="by torch.compile")
-    clock: Literal["wall", "cpu"] = Field(
+    clock: Clock = Field(
         "wall", description="of dense parts; cpu: without the time that other work had the core"
     )
     clocks: dict[str, str] = Field(default_factory=dict, description="read, not set, before and after")
@@ -217,14 +178,18 @@ class DeviceProfile(_Facts):
         default_factory=dict, description="dense parts, by file name in library/models"
     )
     sls: dict[str, GatherProfile] = Field(default_factory=dict, description="the host's own gather-reduce")
+    sls_batches: dict[str, SlsTimes] = Field(
+        default_factory=dict, description="SLS of whole batches, by file name in library/models"
+    )
+    roof: Roof | None = Field(None, description="the most that computes and that moves, as measured")
     interference: dict[str, Interference] = Field(
         default_factory=dict, description="dense parts beside a gather, by file name in library/models"
     )
 
     @model_validator(mode="after")
     def _not_empty(self) -> Self:
-        if not (self.models or self.sls or self.interference):
-            raise ValueError("must have models, sls or interference")
+        if not (self.models or self.sls or self.sls_batches or self.roof or self.interference):
+            raise ValueError("must have models, sls, sls_batches, roof or interference")
         return self
 
 

@@ -27,13 +27,17 @@ UNKNOWN_LLC = 64 << 20
 
 
 class GatherSamples(NamedTuple):
-    """One process's samples: which group of calls, when it began (monotonic clock of the machine), its time [ns]."""
+    """One process's samples: which group of calls, when it began (monotonic clock of the machine), its time [ns].
+
+    ``cpu`` is the CPU time of each [ns], ``cpu_ns`` that of all.
+    """
 
     backend: str
     group: list[int]
     began_ns: list[int]
     ns: list[int]
     cpu_ns: int
+    cpu: list[int] = []  # noqa: RUF012  (never changed; those that only keep wall time leave it out)
 
 
 def time_per_lookup(plan: GatherPlan, group: Sequence[int], ns: Sequence[int]) -> PartTiming | None:

@@ -97,7 +97,7 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     gc.disable()
     passes, stop = request["passes"], threading.Event()
     sys.stdin.readline()
-    samples: dict[str, list[int]] = {"group": [], "began_ns": [], "ns": []}
+    samples: dict[str, list[int]] = {"group": [], "began_ns": [], "ns": [], "cpu": []}
     _timed(gather, 0, {key: [] for key in samples})  # warm-up
     if passes is None:
         sys.stdout.write(f"{RUNNING}\n")
@@ -118,9 +118,10 @@ def _timed(gather: Gather, number: int, samples: dict[str, list[int]]) -> int:
         cpu, began = time.process_time_ns(), time.perf_counter_ns()
         gather.run(group)
         samples["ns"].append(time.perf_counter_ns() - began)
-        cpu_ns += time.process_time_ns() - cpu
+        samples["cpu"].append(time.process_time_ns() - cpu)
         samples["began_ns"].append(began)
         samples["group"].append(group)
+        cpu_ns += samples["cpu"][-1]
     return cpu_ns
 
 

@@ -106,15 +106,21 @@ def versions(backend: str) -> dict[str, str]:
 def add_to_profile(new: DeviceProfile, path: Path) -> DeviceProfile:
     """Write ``new`` to ``path``; a profile that is there keeps its other sections.
 
-    ``models`` are replaced as a whole, since one date, library and thread count holds for all of them; of
-    ``sls`` and ``interference`` each entry by its name. Raises ConfigError for a file of another machine.
+    ``models`` are replaced as a whole, since one date, library and thread count holds for all of them, and so is
+    ``roof``; of ``sls``, ``sls_batches`` and ``interference`` each entry by its name. Raises ConfigError for a
+    file of another machine.
     """
     merged = new
     if path.exists():
         old = read_profile(path)
         if old.machine.model_copy(update={"gpu": None}) != new.machine.model_copy(update={"gpu": None}):
             raise ConfigError(f"{path} was measured on another machine: {old.machine}; name another file")
-        beside = {"sls": old.sls | new.sls, "interference": old.interference | new.interference}
+        beside = {
+            "sls": old.sls | new.sls,
+            "sls_batches": old.sls_batches | new.sls_batches,
+            "roof": new.roof or old.roof,
+            "interference": old.interference | new.interference,
+        }
         merged = (new if new.models else old).model_copy(update=beside)
     write_profile(merged, path)
     return merged

@@ -11,6 +11,7 @@ from recnmp.library.device import (
     PartTiming,
     instability,
 )
+from recnmp.library.host_times import Roof, SlsTimes
 from recnmp.report.tables import PART_LABELS
 
 _MIB = 1 << 20
@@ -33,6 +34,12 @@ def profile_lines(profile: DeviceProfile) -> Iterator[str]:
     for name, gather in profile.sls.items():
         yield ""
         yield from _gather_lines(name, gather)
+    for name, sls in profile.sls_batches.items():
+        yield ""
+        yield from _sls_lines(name, sls)
+    if profile.roof is not None:
+        yield ""
+        yield from _roof_lines(profile.roof)
     for name, interference in profile.interference.items():
         yield ""
         yield from _interference_lines(name, interference)
@@ -72,6 +79,31 @@ def _gather_lines(name: str, gather: GatherProfile) -> Iterator[str]:
             f"{f'{point.per_lookup.median_ns:.1f} ns':>12}{point.per_lookup.spread:>8.0%}"
             f"{f'{point.gb_per_s:.2f} GB/s':>12}{_unstable(why)}"
         )
+
+
+def _sls_lines(name: str, found: SlsTimes) -> Iterator[str]:
+    yield f"{name} · SLS of a batch on this CPU · {_how(found)}, tables of {found.table_bytes / _MIB:,.0f} MiB"
+    yield f"  {found.dtype} entries of the {found.indices}"
+    yield f"{'batch':>7}{'SLS':>12}{'spread':>8}"
+    for batch in found.batches:
+        why = instability({"SLS": batch.sls}, batch.cpu_share)
+        yield f"{batch.batch_size:>7}{_us(batch.sls.median_ns):>12}{batch.sls.spread:>8.0%}{_unstable(why)}"
+
+
+def _roof_lines(roof: Roof) -> Iterator[str]:
+    yield f"roofs of this CPU · {_how(roof)}{_unstable(instability(roof.parts, roof.cpu_share))}"
+    rows = {
+        f"FP32 product of {roof.gemm_size} x {roof.gemm_size}": f"{roof.gflop_per_s:,.1f} GFLOP/s",
+        f"copy of {roof.dram_copy_bytes / _MIB:,.0f} MiB": f"{roof.dram_gb_per_s:,.2f} GB/s",
+        f"copy of {roof.cache_copy_bytes / 1024:,.0f} KiB": f"{roof.cache_gb_per_s:,.2f} GB/s",
+    }
+    for what, rate in rows.items():
+        yield f"  {what:<30}{rate:>18}"
+
+
+def _how(found: SlsTimes | Roof) -> str:
+    threads = f"{found.threads} thread{'s' * (found.threads != 1)}"
+    return f"{found.backend}, {threads}{', CPU time' * (found.clock == 'cpu')}"
 
 
 def _interference_lines(name: str, found: Interference) -> Iterator[str]:
