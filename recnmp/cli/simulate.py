@@ -20,6 +20,7 @@ _KINDS = (
     "mappings",
     "devices",
     "energy",
+    "tiers",
     "caches",
     "policies",
     "nmp",
@@ -71,7 +72,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     from recnmp.cache.policy import hardware_policies
     from recnmp.config.load import config_names, trace_names
 
-    libraries = ("models", "standards", "mappings", "devices", "energy", "synthetic")
+    libraries = ("models", "standards", "mappings", "devices", "energy", "tiers", "synthetic")
     names = {library: library_names(library) for library in libraries}
     names |= {
         "caches": hardware_policies(),

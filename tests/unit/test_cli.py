@@ -202,6 +202,7 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
         "mappings",
         "devices",
         "energy",
+        "tiers",
         "synthetic",
         "caches",
         "policies",
