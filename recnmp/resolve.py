@@ -74,6 +74,8 @@ def resolve(config: Config) -> Parts:
         raise config.error(("memory", "refresh"), str(error)) from None
     system = _system(config, spec)
     _interference(config)
+    if config.end_to_end.serving and config.mlp.kind == "none":
+        raise config.error(("end_to_end", "serving"), "queries need a dense part, but mlp.kind is none")
     model = load_model(config.model)
     try:
         if config.mlp.kind != "none":

@@ -12,7 +12,7 @@ from recnmp.report.provenance import provenance
 from recnmp.report.result import Result
 from recnmp.report.sections import memory_section, nmp_section, sls_section, trace_section
 from recnmp.resolve import resolve
-from recnmp.serving.end_to_end import EndToEnd
+from recnmp.serving.section import check_serving, end_to_end_section
 from recnmp.trace.colocation import with_own_tables
 from recnmp.trace.storage import load_trace
 from recnmp.trace.trace import Trace
@@ -29,6 +29,7 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     tell: Callable[[str], object] = progress or str  # str(step) says nothing to anybody
     tell("reading the trace")
     trace, profiled = _read_trace(config)
+    check_serving(config, parts.device, trace.batch_size)
     placed = place(trace, config.memory, parts.spec, config.placement, profiled)
     with dense_timer(config, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
@@ -44,7 +45,6 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         tell("timing the dense part")
         dense = time_dense()
     sls = sls_section(host, near, trace)
-    whole = dense and EndToEnd(dense, sls["host_ns"], sls["nmp_ns"], config.end_to_end.overlap)
     return Result(
         config=parts.resolved,
         sls=sls,
@@ -52,7 +52,7 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
         nmp=nmp_section(near, config, trace, placed.replication),
         energy=energy_section(host, near, trace, system),
         mlp=dense.to_dict() if dense else {},
-        end_to_end=whole.to_dict() if whole else {},
+        end_to_end=end_to_end_section(config, parts.device, dense, sls),
         trace=trace_section(trace, config.trace.file),
         functional_check=checked,
         provenance=provenance(

@@ -20,6 +20,7 @@ from pydantic import (
 
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
+from recnmp.config.serving import ServingConfig
 from recnmp.errors import ConfigError
 from recnmp.units import BURST_BYTES, TableDtype, parse_bytes
 
@@ -283,6 +284,9 @@ class EndToEndConfig(Section):
         "off",
         description="profile: a host whose co-located models gather (arrival.threads) computes its dense part more "
         "slowly, by what the device profile measured; off: as fast as alone",
+    )
+    serving: ServingConfig | None = Field(
+        None, description="queries that arrive, wait and are split into batches; none when absent"
     )
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 from recnmp.config import Config
+from recnmp.errors import ConfigError
 from recnmp.library.device import DeviceProfile
 from recnmp.library.model import RecModel
 from recnmp.mlp.measured import Measurement
@@ -34,6 +36,26 @@ def dense_timer(
         how = How(config.mlp.backend, config.mlp.threads, config.mlp.repeats)
         with Measurement(model, batch_size, how) as measurement:
             yield measurement.time
+
+
+def dense_at(config: Config, device: DeviceProfile | None, known: MlpTiming) -> Callable[[int], MlpTiming]:
+    """Return a function from the samples of a batch to the dense part's times; ``known`` are those of one size.
+
+    The function raises ConfigError for other sizes where no profile has them: nothing is measured anew.
+    """
+
+    @cache
+    def at(samples: int) -> MlpTiming:
+        return known if samples == known.batch_size else stored_at(config, device, samples)
+
+    return at
+
+
+def stored_at(config: Config, device: DeviceProfile | None, batch_size: int) -> MlpTiming:
+    """Return the profile's times at ``batch_size``; raises ConfigError where it lacks them, or there is none."""
+    if device is None:
+        raise ConfigError(f"batches of {batch_size} samples need mlp.kind: profile, got {config.mlp.kind}")
+    return _stored(config, device, batch_size)
 
 
 def _stored(config: Config, device: DeviceProfile, batch_size: int) -> MlpTiming:

@@ -19,17 +19,20 @@ class EndToEnd:
     MLP (with a GPU, send it its features, too) while memory gathers, so the longer of the two counts; ``none``
     does them in turn. One batch is in flight at a time.
 
+    ``lookups`` are those of the batch, None where rates of lookups are not wanted.
+
     ``mlp.host_slowdown`` is how much longer parts take on a host whose co-located models gather through its
     caches. Near memory nothing gathers through them, so there it has no effect.
 
-    Not modelled: pipelining of several batches, several cores each with its own batch, data copies between
-    the parts, and memory traffic of the MLPs that would slow the gather.
+    Not modelled: data copies between the parts, and memory traffic of the MLPs that would slow the gather.
+    Several batches in flight, and queries that wait, are `recnmp.serving.served`'s.
     """
 
     mlp: MlpTiming
     sls_host_ns: float
     sls_nmp_ns: float | None = None
     overlap: Literal["bottom_mlp", "none"] = "bottom_mlp"
+    lookups: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("sls_host_ns", "sls_nmp_ns"):
@@ -66,6 +69,20 @@ class EndToEnd:
         """Speed-up over the host if SLS took no time at all: what the dense part alone allows."""
         return self.host_ns / self.mlp.total_ns
 
+    @property
+    def bound_reached(self) -> float | None:
+        """Share of ``amdahl_bound`` that near memory reaches."""
+        return None if self.nmp_ns is None else self.mlp.total_ns / self.nmp_ns
+
+    def operator_ns(self, side: Literal["host", "nmp"]) -> dict[str, float]:
+        """Return the time of every operator of a batch [ns], ``sls`` among them, as the graph names them."""
+        slowdown = self.mlp.host_slowdown if side == "host" else {}
+        dense = {name: part.median_ns * slowdown.get(name, 1.0) for name, part in self.mlp.parts.items()}
+        sls_ns = self.sls_host_ns if side == "host" else self.sls_nmp_ns
+        if sls_ns is None:
+            raise RecnmpError("end to end: nothing was gathered near memory")
+        return dense | {"sls": sls_ns}
+
     def samples_per_s(self, latency_ns: float) -> float:
         """Return samples per second at ``latency_ns`` per batch, one batch in flight."""
         return self.mlp.batch_size / latency_ns * 1e9
@@ -82,10 +99,20 @@ class EndToEnd:
                 "host": self.samples_per_s(self.host_ns),
                 "nmp": None if nmp_ns is None else self.samples_per_s(nmp_ns),
             },
+            "queries_per_s": self._per_s(1.0),
+            "lookups_per_s": self._per_s(self.lookups),
+            "bound_reached": self.bound_reached,
             "batch_size": self.mlp.batch_size,
             "batches_in_flight": 1,
             "interference": self.mlp.interference or "off",
             "breakdown": {"host": self._host_parts(), "nmp": self._nmp_parts()},
+        }
+
+    def _per_s(self, of_a_batch: float | None) -> dict[str, float | None]:
+        times = {"host": self.host_ns, "nmp": self.nmp_ns}
+        return {
+            side: None if None in (ns, of_a_batch) else (of_a_batch or 0.0) / (ns or 0.0) * 1e9
+            for side, ns in times.items()
         }
 
     def _dense_parts(self, slowdown: Mapping[str, float]) -> dict[str, float]:
