@@ -1,6 +1,7 @@
 """The main path: one run from its configuration to its result."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from recnmp.config import Config
 from recnmp.mlp.timer import dense_timer
@@ -18,17 +19,22 @@ from recnmp.trace.storage import load_trace
 from recnmp.trace.trace import Trace
 
 
-def simulate(config: Config, progress: Callable[[str], None] | None = None) -> Result:
+def simulate(
+    config: Config,
+    progress: Callable[[str], None] | None = None,
+    read: Callable[[Path, int, int | None], Trace] | None = None,
+) -> Result:
     """Replay a model's embedding accesses on the host and near memory, and time its dense part.
 
-    ``progress`` is told each step. Raises ConfigError for what cannot be done as asked, and RecnmpError when
+    ``progress`` is told each step; ``read`` (file, first batch, batches) gives traces that the caller keeps, read from
+    the file when None. Raises ConfigError for what cannot be done as asked, and RecnmpError when
     a check of the run itself fails: a pooled vector that differs, a DRAM command that breaks the standard.
     """
     parts = resolve(config)
     system = parts.system
     tell: Callable[[str], object] = progress or str  # str(step) says nothing to anybody
     tell("reading the trace")
-    trace, profiled = _read_trace(config)
+    trace, profiled = _read_trace(config, read or _read)
     check_serving(config, parts.device, trace.batch_size)
     placed = place(trace, config.memory, parts.spec, config.placement, profiled)
     with dense_timer(config, parts.model, parts.device, trace.batch_size) as time_dense:
@@ -64,7 +70,11 @@ def simulate(config: Config, progress: Callable[[str], None] | None = None) -> R
     )
 
 
-def _read_trace(config: Config) -> tuple[Trace, Trace]:
+def _read(file: Path, first_batch: int, batches: int | None) -> Trace:
+    return load_trace(file, first_batch=first_batch, batches=batches)
+
+
+def _read_trace(config: Config, read: Callable[[Path, int, int | None], Trace]) -> tuple[Trace, Trace]:
     """Return the batches that are replayed, and the trace in which ``placement.profile`` counts its own.
 
     Without a profile nothing but what is replayed is kept in memory.
@@ -72,7 +82,7 @@ def _read_trace(config: Config) -> tuple[Trace, Trace]:
     first, batches = config.trace.first_batch, config.trace.batches
     alone = config.placement.profile is None
     kept = (first, batches) if alone else (0, None)
-    trace = load_trace(config.trace.file, first_batch=kept[0], batches=kept[1])
+    trace = read(config.trace.file, *kept)
     trace = trace.stored_as(config.trace.table_dtype)
     if config.arrival.tables == "separate":
         trace = with_own_tables(trace, config.arrival.threads, kept[0])

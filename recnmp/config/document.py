@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,7 +38,7 @@ class Document:
         is not UTF-8 text or not valid YAML, a key is repeated, or the document is not a mapping.
         """
         place = Place(str(path), 1, 1, path.parent)
-        root = parse(_text(path), place)
+        root = _parsed(_text(path), place)
         if root.value is None:
             raise ConfigError(f"{place}: nothing in this file; a mapping (key: value lines) is needed")
         if not isinstance(root.value, dict):
@@ -101,6 +101,12 @@ class Document:
         assert isinstance(self.root.value, dict)
         rest = {name: entry for name, entry in self.root.value.items() if name != key}
         return Document(Node(rest, self.root.place), self.path)
+
+
+@lru_cache(maxsize=32)
+def _parsed(text: str, place: Place) -> Node:
+    """Parse a text once: many runs read the same files, and a tree is never changed."""
+    return parse(text, place)
 
 
 def _text(path: Path) -> str:

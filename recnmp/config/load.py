@@ -21,12 +21,18 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     is relative to the file that names it, or to the working folder in an override. So are ``model`` where it
     names a YAML file, and ``memory.mapping``, whose content takes its place: a result says all of it.
 
-    Raises ConfigError with file, line and column for whatever is wrong.
+    Raises ConfigError with file, line and column for whatever is wrong, and for a sweep: that is many runs.
     """
+    document = load_document(path, overrides)
+    if "sweep" in document.data:
+        raise document.error(("sweep",), "many runs; `recnmp sweep` runs them")
+    return config_of(document)
+
+
+def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
+    """Return what is written at ``path`` and in all it extends, ``overrides`` on top; its options are unchecked."""
     document = _read_chain(_find(Path(path)), ())
-    if overrides:
-        document = document.merged(override_document(overrides))
-    return _checked(document)
+    return document.merged(override_document(overrides)) if overrides else document
 
 
 def load_config_dict(data: Mapping[str, Any], source: str = "configuration") -> Config:
@@ -34,7 +40,7 @@ def load_config_dict(data: Mapping[str, Any], source: str = "configuration") -> 
 
     A trace that is not where it was is looked for, by its name, among those that ship with the package.
     """
-    config = _checked(Document.from_data(data, source))
+    config = config_of(Document.from_data(data, source))
     here = shipped("traces") / config.trace.file.name
     return _with_trace_file(config, here) if here.is_file() and not config.trace.file.exists() else config
 
@@ -74,8 +80,9 @@ def trace_names() -> list[str]:
     return sorted(p.name for p in shipped("traces").glob("*.parquet"))
 
 
-def _checked(document: Document) -> Config:
-    config = document.validate(Config, other_keys=["extends"])
+def config_of(document: Document) -> Config:
+    """Return a document without ``sweep``, checked, with files found; raises ConfigError as ``load_config`` does."""
+    config = document.validate(Config, other_keys=["extends", "sweep"])
     file = document.place(("trace", "file")).folder / config.trace.file
     config = _with_device_file(_with_model_file(_with_mapping(config, document), document), document)
     config = _with_trace_file(config, file.parent.resolve() / file.name)

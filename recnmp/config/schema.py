@@ -20,6 +20,7 @@ from pydantic import (
 
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
+from recnmp.config.sweep import sweep_schema
 from recnmp.config.serving import ServingConfig
 from recnmp.errors import ConfigError
 from recnmp.units import BURST_BYTES, TableDtype, parse_bytes
@@ -336,13 +337,15 @@ class Config(Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a configuration file for editors, ``extends`` included.
+    """Return the JSON Schema of a configuration file for editors, ``extends`` and ``sweep`` included.
 
     A file that extends another one may leave out what the other one has.
     """
     schema = Config.model_json_schema()
     needed = schema.pop("required")
     extends = {"type": "string", "description": "file this one starts from, relative to this one"}
-    schema["properties"] = {"extends": extends, **schema["properties"]}
+    sweep, definitions = sweep_schema()
+    schema["$defs"] |= definitions
+    schema["properties"] = {"extends": extends, **schema["properties"], "sweep": sweep}
     schema["anyOf"] = [{"required": ["extends"]}, {"required": needed}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

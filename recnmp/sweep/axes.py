@@ -1,0 +1,208 @@
+"""From the ``sweep`` section of a document to points: each a few options with their values."""
+
+import itertools
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from recnmp.config._yaml import Entry, Node, Place
+from recnmp.config.document import Document
+from recnmp.config.sweep import Axis, SweepConfig
+from recnmp.errors import ConfigError
+
+MAX_POINTS = 100_000
+"""More points than this are taken for a mistake."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One option of a point: its dotted name, its value as written, and where the name stands."""
+
+    option: str
+    node: Node
+    place: Place
+
+    @property
+    def value(self) -> Any:
+        """The value as plain data."""
+        return self.node.plain()
+
+
+Assignment = tuple[Choice, ...]
+
+
+def expand(document: Document) -> list[Assignment]:
+    """Return the points of the document's ``sweep`` section without seeds, the last axis varying fastest.
+
+    Raises ConfigError with file, line and column for a section that is not well formed, for an option that two axes
+    set at one point, for equal points, and for a condition that no point could ever meet.
+    """
+    if "sweep" not in document.data:
+        raise ConfigError(f"{document.path}: no sweep section: this is one run, for `recnmp simulate`")
+    sweep = document.validate_part(("sweep",), document.data["sweep"], SweepConfig)
+    base = document.without("sweep")
+    points: list[Assignment] = [()]
+    for i, axis in enumerate(sweep.axes):
+        loc = ("sweep", "axes", i)
+        assignments = _assignments(axis, document, loc)
+        applies = _condition(axis.when, axis.unless, document, loc, points, base)
+        points = [
+            _joined(point, more) for point in points for more in (assignments if applies(point) else [()])
+        ]
+        _few_enough(len(points), document, loc)
+    points = list(filter(_condition(sweep.when, sweep.unless, document, ("sweep",), points, base), points))
+    if not points:
+        raise document.error(("sweep",), "no point is left: conditions leave all out")
+    _few_enough(len(points) * len(sweep.seed_values), document, ("sweep",))
+    _all_different(points)
+    return points
+
+
+def seeds_of(document: Document) -> list[int | None]:
+    """Return the seeds of the replicates; one None where the configuration's own are kept."""
+    return document.validate_part(("sweep",), document.data["sweep"], SweepConfig).seed_values
+
+
+def _assignments(axis: Axis, document: Document, loc: tuple[str | int, ...]) -> list[Assignment]:
+    kind = "grid" if axis.grid else "zip" if axis.zipped else "list"
+    node = _node(document, (*loc, kind))
+    if kind == "list":
+        return [_joined((), [_choice(*pair) for pair in _entries(item).items()]) for item in _items(node)]
+    columns = [
+        [Choice(option, item, item.place if _is_scalar(item) else entry.place) for item in _items(entry.node)]
+        for option, entry in _entries(node).items()
+    ]
+    if kind == "grid":
+        _few_enough(math.prod(map(len, columns)), document, loc)
+        return [_joined((), row) for row in itertools.product(*columns)]
+    lengths = {column[0].option: len(column) for column in columns}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{option} has {length}" for option, length in lengths.items())
+        raise document.error((*loc, kind), f"lists side by side must have one length: {told}")
+    return [_joined((), row) for row in zip(*columns, strict=True)]
+
+
+def _condition(
+    when: Mapping[str, Any] | None,
+    unless: Mapping[str, Any] | None,
+    document: Document,
+    loc: tuple[str | int, ...],
+    points: Sequence[Assignment],
+    base: Document,
+) -> Callable[[Assignment], bool]:
+    """Return whether a point meets ``when`` and not ``unless``; raises where no point has a value they name."""
+
+    def value(point: Assignment, option: str, at: tuple[str | int, ...]) -> Any:
+        for choice in reversed(point):
+            if choice.option == option:
+                return choice.value
+        found: Any = base.data
+        for key in option.split("."):
+            if not isinstance(found, dict) or key not in found:
+                message = (
+                    "neither an axis before this one nor the configuration sets it; set it there to compare"
+                )
+                raise document.error(at, message)
+            found = found[key]
+        return found
+
+    for name, options in (("when", when or {}), ("unless", unless or {})):
+        for option, wanted in options.items():
+            at = (*loc, name, option)
+            seen = {_text(value(point, option, at)) for point in points}
+            for one in wanted if isinstance(wanted, list) else [wanted]:
+                if _text(one) not in seen:
+                    raise document.error(
+                        at, f"no point has {_text(one)}; points have {', '.join(sorted(seen))}"
+                    )
+
+    def met(options: Mapping[str, Any], name: str, point: Assignment) -> bool:
+        return all(
+            _text(value(point, option, (*loc, name, option)))
+            in {_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])}
+            for option, wanted in options.items()
+        )
+
+    return lambda point: (
+        (when is None or met(when, "when", point))
+        and not (unless is not None and met(unless, "unless", point))
+    )
+
+
+def _joined(point: Assignment, more: Sequence[Choice]) -> Assignment:
+    joined = list(point)
+    for choice in more:
+        section, _, last = choice.option.rpartition(".")
+        for before in joined:
+            if choice.option == before.option:
+                raise ConfigError(f"{choice.place}: {choice.option}: set twice, first at {before.place}")
+            undone = f"{section}.options." if last == "kind" else f"{choice.option}."
+            if before.option.startswith(undone):
+                raise ConfigError(
+                    f"{choice.place}: {choice.option}: undoes {before.option} of {before.place}; put it before that"
+                )
+        joined.append(choice)
+    return tuple(joined)
+
+
+def _all_different(points: Sequence[Assignment]) -> None:
+    seen: set[str] = set()
+    for point in points:
+        text = ", ".join(f"{choice.option}={_text(choice.value)}" for choice in point)
+        if text in seen:
+            raise ConfigError(f"{point[-1].place}: {text}: this point is there twice")
+        seen.add(text)
+
+
+def _few_enough(points: int, document: Document, loc: tuple[str | int, ...]) -> None:
+    if points > MAX_POINTS:
+        raise document.error(loc, f"{points:,} points; {MAX_POINTS:,} are the most")
+
+
+def _choice(option: str, entry: Entry) -> Choice:
+    return Choice(option, entry.node, entry.node.place if _is_scalar(entry.node) else entry.place)
+
+
+def _node(document: Document, loc: tuple[str | int, ...]) -> Node:
+    node = document.root
+    for part in loc:
+        node = _items(node)[part] if isinstance(part, int) else _entries(node)[part].node
+    return node
+
+
+def _entries(node: Node) -> dict[str, Entry]:
+    assert isinstance(node.value, dict)  # validated
+    return node.value
+
+
+def _items(node: Node) -> list[Node]:
+    assert isinstance(node.value, list)  # validated
+    return node.value
+
+
+def _is_scalar(node: Node) -> bool:
+    return not isinstance(node.value, dict | list)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
+def with_choices(base: Document, choices: Sequence[Choice]) -> Document:
+    """Return ``base`` with the choices on top, one after the other; each value keeps the place it was written."""
+    for choice in choices:
+        node = choice.node
+        for key in reversed(choice.option.split(".")):
+            node = Node({key: Entry(choice.place, node)}, choice.place)
+        base = base.merged(Document(node, base.path))
+    return base
+
+
+def seed_choices(seed: int, data: Mapping[str, Any], place: Place) -> Iterator[Choice]:
+    """Yield all seeds of a run of configuration ``data`` set to ``seed``."""
+    sections = ["placement", "arrival"]
+    if (data.get("memory") or {}).get("host_traffic") is not None:
+        sections.append("memory.host_traffic")
+    yield from (Choice(f"{section}.seed", Node(seed, place), place) for section in sections)

@@ -1,0 +1,159 @@
+"""A sweep from its file to its tables: what is missing is run, everything that is done is told."""
+
+import contextlib
+import datetime
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recnmp.errors import RecnmpError
+from recnmp.report.provenance import provenance
+from recnmp.sweep.clusters import workers
+from recnmp.sweep.estimate import Estimate
+from recnmp.sweep.plan import Plan, Point, make_plan
+from recnmp.sweep.store import Store
+from recnmp.sweep.tables import write_tables
+from recnmp.sweep.task import Outcome, Task
+from recnmp.sweep.traces import unpack
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where points are run, as `recnmp.sweep.clusters.workers` takes it."""
+
+    cluster: str = "local"
+    workers: int | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a sweep came to.
+
+    ``points`` all there are, ``run`` those of this call, ``failed`` all that failed, by key and message; ``tables``
+    the files written.
+    """
+
+    points: int
+    run: int
+    failed: dict[str, str]
+    tables: list[Path]
+
+
+def run_sweep(
+    path: str | Path,
+    out: Path,
+    overrides: Sequence[str] = (),
+    *,
+    where: Where | None = None,
+    retry: bool = False,
+    progress: Callable[[str], None] | None = None,
+) -> Done:
+    """Run what ``out`` lacks of the sweep at ``path``, keep each point as it ends, and write tables of all.
+
+    With ``retry`` points that failed are run again. ``progress`` is told how far it is and how long it may take.
+    However a run ends, what is done stays; the next call goes on from there.
+
+    Raises ConfigError for a sweep that cannot be run as asked, RecnmpError where a cluster or the disk fails.
+    """
+    plan, store, where = make_plan(path, overrides), Store(out), where or Where()
+    points = {point.key: point for point in plan.different}
+    missing = store.missing(points, errors=not retry)
+    manifest = _manifest(plan, overrides, where)
+    store.write_manifest(manifest | {"finished_utc": None})
+    timing = _run([points[key] for key in sorted(missing)], plan, store, where, progress or str)
+    outcomes = [_kept(store, point.key) for point in plan.points]
+    tables = write_tables(plan, outcomes, out)
+    failed = {one.key: str(one.error) for one in outcomes if one.document is None}
+    store.write_manifest(
+        manifest
+        | {
+            "finished_utc": _now(),
+            "failed": failed,
+            "last_run": timing,
+            "tables": [table.name for table in tables],
+        }
+    )
+    return Done(len(plan.points), len(missing), failed, tables)
+
+
+def _run(
+    points: Sequence[Point], plan: Plan, store: Store, where: Where, tell: Callable[[str], object]
+) -> dict[str, Any]:
+    """Run points in the order of their keys, which is none of their options', and keep each outcome as it comes."""
+    if not points:
+        return {"points": 0}
+    began, errors = time.perf_counter(), 0
+    of_workers: dict[int, int] = {}
+    with (
+        _unpacked(points, store, where, tell) as folder,
+        workers(where.cluster, where.workers, where.memory_bytes) as (run, count),
+    ):
+        started = time.perf_counter()
+        estimate = Estimate(len(points), count())
+        tell(estimate.line(errors))
+        for outcome in run([Task(p.key, p.config, p.trace_digest, plan.code, folder) for p in points]):
+            store.save(outcome)
+            facts = outcome.worker or {"pid": 0, "seconds": 0.0, "peak_memory_bytes": 0}
+            of_workers[facts["pid"]] = facts["peak_memory_bytes"]
+            errors += outcome.document is None
+            estimate.add(facts["seconds"], time.perf_counter() - started, facts["pid"])
+            tell(estimate.line(errors))
+        counted = count()
+    return {
+        "points": len(points),
+        "workers": counted,
+        "seconds_to_start": started - began,
+        "seconds": estimate.waited,
+        "seconds_of_points": estimate.busy,
+        "peak_memory_bytes_of_workers": sorted(filter(None, of_workers.values())),
+    }
+
+
+@contextlib.contextmanager
+def _unpacked(
+    points: Sequence[Point], store: Store, where: Where, tell: Callable[[str], object]
+) -> Iterator[str | None]:
+    """Yield the folder in which workers find the points' traces unpacked; None where this process reads the files."""
+    if where.cluster == "none":
+        yield None
+        return
+    tell("unpacking traces")
+    try:
+        for digest, file in {point.trace_digest: point.trace_file for point in points}.items():
+            unpack(file, digest, store.unpacked)
+        yield str(store.unpacked.resolve())
+    finally:
+        shutil.rmtree(store.unpacked, ignore_errors=True)
+
+
+def _kept(store: Store, key: str) -> Outcome:
+    outcome = store.outcome(key)
+    if outcome is None:
+        raise RecnmpError(f"{store.folder}: point {key} has gone while the sweep ran")
+    return outcome
+
+
+def _manifest(plan: Plan, overrides: Sequence[str], where: Where) -> dict[str, Any]:
+    """Return what was asked, where it came from, and which points that makes."""
+    data = plan.document.data
+    text = plan.document.path.read_text(encoding="utf-8-sig")
+    return {
+        "config_file": plan.document.path.name,
+        "config_text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+        "overrides": list(overrides),
+        "document": data,
+        "code_sha256": plan.code,
+        "traces": {point.trace_digest: point.trace_file.name for point in plan.points},
+        "cluster": where.cluster.partition(":")[0],
+        "provenance": provenance(data, None),
+        "points": [{"key": point.key, "options": point.options, "seed": point.seed} for point in plan.points],
+    }
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
