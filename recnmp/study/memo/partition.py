@@ -132,6 +132,6 @@ def read_parts(path: Path, bags: TrainingBags, entries: int) -> Longs:
         ) from None
     if len(part) > entries or part.min(initial=0) < -1:
         raise ConfigError(
-            f"{path}: {len(part):,} numbers from {part.min(initial=0)} on for {entries:,} entries; parts are -1 or more"
+            f"{path}: {len(part):,} numbers from {part.min(initial=0)} on, {entries:,} entries; parts are -1 or more"
         )
     return np.append(part, np.full(entries - len(part), -1))[bags.entry]
