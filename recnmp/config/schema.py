@@ -20,8 +20,8 @@ from pydantic import (
 
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
-from recnmp.config.sweep import sweep_schema
 from recnmp.config.serving import ServingConfig
+from recnmp.config.sweep import sweep_schema
 from recnmp.errors import ConfigError
 from recnmp.units import BURST_BYTES, TableDtype, parse_bytes
 
