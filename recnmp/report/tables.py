@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TextIO
 
+from recnmp.report.cells import NMP, count, row, time
 from recnmp.report.notes import footnotes, given
+from recnmp.report.queries import served
 from recnmp.report.result import Result
 
-_LABEL, _HOST, _NMP, _RATIO = 24, 38, 64, 78  # columns at which each field ends
 _BAR = 12
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _ASCII = str.maketrans(
@@ -57,7 +58,7 @@ def print_result(result: Result | Json, file: TextIO, width: int | None = None) 
 
 def table_lines(document: Json, width: int) -> Iterator[str]:
     """Yield the lines of the table for a result document, without colour."""
-    sections = (_latency, _where_time_goes, _memory, _near_memory, _energy)
+    sections = (_latency, served, _where_time_goes, _memory, _near_memory, _energy)
     yield from _title(document, width)
     for section in sections:
         lines = list(section(document))
@@ -100,16 +101,18 @@ def _latency(document: Json) -> Iterator[str]:
     nmp = sls.get("nmp_ns") is not None
     bound = whole.get("amdahl_bound")
     ratio = "" if not nmp and bound is None else "speed-up"
-    yield _row("one batch, mean", "host", "NMP" if nmp else "", ratio)
+    yield row("one batch, mean", "host", "NMP" if nmp else "", ratio)
     for label, part in (("SLS (gather-reduce)", sls), ("end to end", whole)):
         if part.get("host_ns") is not None:
             speedup = given(part, "speedup_over_host", "{:.2f} x")
-            yield _row(label, _ns(part["host_ns"]), _ns(part.get("nmp_ns")), speedup, indent=True)
-    rate = whole.get("samples_per_s", {})
-    if rate.get("host") is not None:
-        yield _row("samples/s", _count(rate["host"]), _count(rate.get("nmp")), indent=True)
+            yield row(label, time(part["host_ns"]), time(part.get("nmp_ns")), speedup, indent=True)
     if bound is not None:
-        yield _row("if SLS took no time", "", "", f"{bound:.2f} x", indent=True)
+        reached = given(whole, "bound_reached", "{:.1%} reached")
+        yield row("if SLS took no time", "", reached, f"{bound:.2f} x", indent=True)
+    for unit in ("queries", "samples", "lookups"):
+        rate = whole.get(f"{unit}_per_s", {})
+        if rate.get("host") is not None:
+            yield row(f"{unit}/s", count(rate["host"]), count(rate.get("nmp")), indent=True)
 
 
 def _where_time_goes(document: Json) -> Iterator[str]:
@@ -119,16 +122,16 @@ def _where_time_goes(document: Json) -> Iterator[str]:
     if not host:
         return
     longest = max(whole["host_ns"], whole.get("nmp_ns") or 0.0)
-    yield _row("where the time goes", "host", "NMP" if nmp else "")
+    yield row("where the time goes", "host", "NMP" if nmp else "")
     for key, label in PART_LABELS.items():
         if not host.get(f"{key}_ns"):
             continue
-        line = _row(label, _ns(host[f"{key}_ns"]), indent=True) + "  " + _bar(host[f"{key}_ns"] / longest)
+        line = row(label, time(host[f"{key}_ns"]), indent=True) + "  " + _bar(host[f"{key}_ns"] / longest)
         if nmp:
-            line = f"{line:<{_NMP - 10}}{_ns(nmp[f'{key}_ns']):>10}  {_bar(nmp[f'{key}_ns'] / longest)}"
+            line = f"{line:<{NMP - 10}}{time(nmp[f'{key}_ns']):>10}  {_bar(nmp[f'{key}_ns'] / longest)}"
         yield line
     if nmp.get("hidden_ns"):
-        yield _row("hidden: MLP beside SLS", "", "-" + _ns(nmp["hidden_ns"]), indent=True)
+        yield row("hidden: MLP beside SLS", "", "-" + time(nmp["hidden_ns"]), indent=True)
 
 
 def _memory(document: Json) -> Iterator[str]:
@@ -136,7 +139,7 @@ def _memory(document: Json) -> Iterator[str]:
     host, nmp = memory.get("host") or {}, memory.get("nmp") or {}
     if not host:
         return
-    yield _row("memory, all batches", "host", "NMP" if nmp else "")
+    yield row("memory, all batches", "host", "NMP" if nmp else "")
     nmp = nmp and nmp | {"rank_load_imbalance": document.get("nmp", {}).get("rank_load_imbalance")}
     rows: tuple[tuple[str, Callable[[Json], str]], ...] = (
         ("DRAM cycles", lambda m: given(m, "cycles", "{:,}")),
@@ -156,7 +159,7 @@ def _memory(document: Json) -> Iterator[str]:
     for label, show in rows:
         cells = show(host), show(nmp)
         if any(cells):
-            yield _row(label, *cells, indent=True)
+            yield row(label, *cells, indent=True)
 
 
 def _alone(memory: Json) -> str:
@@ -174,33 +177,33 @@ def _near_memory(document: Json) -> Iterator[str]:
     sent = next((name for name in ("packets", "executions") if nmp.get(name) is not None), None)
     if sent is None:
         return
-    yield f"near memory: {_count(nmp[sent])} {sent}, {_count(nmp.get('instructions'))} instructions"
-    yield _row("RankCache hits", given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
+    yield f"near memory: {count(nmp[sent])} {sent}, {count(nmp.get('instructions'))} instructions"
+    yield row("RankCache hits", given(nmp, "cache_hit_rate", "{:.1%}") or "no RankCache", indent=True)
     if nmp.get("profile"):
-        share = _row("cacheable lookups", f"{nmp['cacheable_share']:.1%}", indent=True)
+        share = row("cacheable lookups", f"{nmp['cacheable_share']:.1%}", indent=True)
         yield f"{share}  counted by the host in {nmp['profile_ns'] / 1e3:,.1f} µs, all batches"
     if nmp.get("packet_load_imbalance") is not None:
-        imbalance = _row("packet load imbalance", f"{nmp['packet_load_imbalance']:.2f}", indent=True)
+        imbalance = row("packet load imbalance", f"{nmp['packet_load_imbalance']:.2f}", indent=True)
         yield f"{imbalance}  busiest rank over the mean"
     if nmp.get("batch_load_imbalance") is not None:
-        imbalance = _row("batch load imbalance", f"{nmp['batch_load_imbalance']:.2f}", indent=True)
+        imbalance = row("batch load imbalance", f"{nmp['batch_load_imbalance']:.2f}", indent=True)
         yield f"{imbalance}  busiest rank over the mean"
     if nmp.get("extra_table_bytes"):
-        size = _row("memory for copies", f"{nmp['extra_table_bytes'] / 2**20:,.1f} MiB", indent=True)
+        size = row("memory for copies", f"{nmp['extra_table_bytes'] / 2**20:,.1f} MiB", indent=True)
         yield f"{size}  whole tables in {nmp['table_copies']} ranks"
     if nmp.get("replication"):
         yield from _replication(nmp["replication"])
     for key, share in (nmp.get("time_share") or {}).items():
-        row = _row(_SHARES.get(key, key), f"{share:.1%}", indent=True)
-        yield f"{row}  {_bar(share):<{_BAR}}  of channel time"
+        line = row(_SHARES.get(key, key), f"{share:.1%}", indent=True)
+        yield f"{line}  {_bar(share):<{_BAR}}  of channel time"
 
 
 def _replication(cost: Json) -> Iterator[str]:
-    entries = _row("entries with copies", _count(cost["entries"]), indent=True)
+    entries = row("entries with copies", count(cost["entries"]), indent=True)
     yield f"{entries}  one in each of {cost['copies']} ranks"
-    size = _row("memory for copies", f"{cost['bytes'] / 2**20:,.1f} MiB", indent=True)
+    size = row("memory for copies", f"{cost['bytes'] / 2**20:,.1f} MiB", indent=True)
     yield f"{size}  {cost['table_share']:.2%} of the tables"
-    yield _row("lookups of copies", f"{cost['lookup_share']:.1%}", indent=True)
+    yield row("lookups of copies", f"{cost['lookup_share']:.1%}", indent=True)
 
 
 def _energy(document: Json) -> Iterator[str]:
@@ -210,33 +213,11 @@ def _energy(document: Json) -> Iterator[str]:
     known = [(label, ledger) for label, ledger in named if ledger and ledger["host"][key] is not None]
     nmp = any(ledger["nmp"] for _, ledger in known)
     if known:
-        yield _row("energy of a lookup", "host", "NMP" if nmp else "", "saving" if nmp else "")
+        yield row("energy of a lookup", "host", "NMP" if nmp else "", "saving" if nmp else "")
     for label, ledger in known:
         host, near = (given(ledger[side] or {}, key, "{:.2f} nJ") for side in ("host", "nmp"))
         saving = given(ledger, "saving_percent_against_host", "{:.1f}%")
-        yield _row(label, host, near, saving, indent=True)
-
-
-def _row(label: str, host: str = "", nmp: str = "", ratio: str = "", *, indent: bool = False) -> str:
-    line = f"{'  ' * indent + label:<{_LABEL}}"
-    for text, end in ((host, _HOST), (nmp, _NMP), (ratio, _RATIO)):
-        line += " " * max(1, end - len(line) - len(text)) + text if text else ""
-    return line
-
-
-def _count(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}"
-
-
-def _ns(value: float | None) -> str:
-    """Show a time to four digits in the unit that suits it."""
-    if value is None:
-        return ""
-    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3), ("ns", 1.0)):
-        if value >= size or size == 1.0:
-            number = value / size
-            return f"{number:.{1 if number >= 100 else 2 if number >= 10 else 3}f} {unit}"
-    raise AssertionError("unreachable")
+        yield row(label, host, near, saving, indent=True)
 
 
 def _bar(share: float) -> str:

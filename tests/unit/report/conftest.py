@@ -20,7 +20,9 @@ def host_document() -> dict[str, Any]:
     document["memory"].pop("nmp")
     document["nmp"] = {}
     document["end_to_end"] |= {"nmp_ns": None, "speedup_over_host": None}
-    document["end_to_end"]["samples_per_s"]["nmp"] = None
+    document["end_to_end"]["bound_reached"] = None
+    for unit in ("queries", "samples", "lookups"):
+        document["end_to_end"][f"{unit}_per_s"]["nmp"] = None
     document["end_to_end"]["breakdown"]["nmp"] = None
     document["functional_check"] = {"status": "skipped", "reason": "nothing was pooled near memory"}
     return document
@@ -108,7 +110,11 @@ def _end_to_end() -> dict[str, Any]:
         "nmp_ns": 731_745.25,
         "speedup_over_host": 5.0052,
         "amdahl_bound": 24.38,
+        "bound_reached": 0.2442,
+        "queries_per_s": {"host": 273.0, "nmp": 1_366.6},
         "samples_per_s": {"host": 17_474.2, "nmp": 87_462.1},
+        "lookups_per_s": {"host": 11_183_488.0, "nmp": 55_975_744.0},
+        "serving": None,
         "batch_size": 64,
         "batches_in_flight": 1,
         "breakdown": {

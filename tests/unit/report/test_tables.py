@@ -29,7 +29,9 @@ def test_latency_and_speedup_stand_side_by_side(document):
     assert row(text, "SLS (gather-reduce)") == ["3.512 ms", "612.3 µs", "5.74 x"]
     assert row(text, "end to end") == ["3.663 ms", "731.7 µs", "5.01 x"]
     assert row(text, "samples/s") == ["17,474", "87,462"]
-    assert row(text, "if SLS took no time") == ["24.38 x"]
+    assert row(text, "if SLS took no time") == ["24.4% reached", "24.38 x"]
+    assert row(text, "queries/s") == ["273", "1,367"]
+    assert row(text, "lookups/s") == ["11,183,488", "55,975,744"]
 
 
 def test_the_title_says_what_ran_on_what(document):
@@ -204,7 +206,7 @@ def test_the_table_keeps_to_its_width_and_to_a_screen(document, width):
     lines = shown(document, width).splitlines()
 
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 38
+    assert len(lines) <= 40
 
 
 def test_a_pipe_gets_no_control_codes_and_a_terminal_bold_headings(document, monkeypatch):
@@ -243,3 +245,44 @@ def test_a_result_with_little_in_it_is_no_failure():
     text = shown({"config": {"model": "rm1"}})
 
     assert text.startswith("RM1")
+
+
+def rates(queries: float) -> dict[str, float]:
+    return {"queries_per_s": queries, "samples_per_s": 64 * queries, "lookups_per_s": 640 * queries}
+
+
+def side(alone_ns: float, most: float, p95_ns: float | None) -> dict[str, object]:
+    latency = None if p95_ns is None else {"p95_ns": p95_ns}
+    return {
+        "query_alone_ns": alone_ns,
+        "throughput": rates(most),
+        "bottleneck": "memory",
+        "within_p95": rates(most / 2),
+        "at": [rates(1e4) | {"latency": latency}],
+    }
+
+
+def test_queries_under_load_stand_in_all_units(document):
+    serving = {
+        "threads": 2,
+        "query_samples_mean": 64.0,
+        "p95_target_ns": 5e6,
+        "host": side(2e6, 1e3, None),
+        "nmp": side(1e6, 3e4, 3e6),
+        "speedup_over_host": {"query_alone": 2.0, "throughput": 30.0, "within_p95": 30.0},
+        "throughput_without_sls": rates(4e4),
+    }
+    document["end_to_end"]["serving"] = serving
+    text = shown(document).partition("queries under load")[2].partition("where the time")[0]
+    assert "2 threads, 64 samples" in text
+    assert row(text, "one query alone") == ["2.000 ms", "1.000 ms", "2.00 x"]
+    assert row(text, "p95 at 10,000 queries/s") == ["too many", "3.000 ms"]
+    assert row(text, "most: queries/s") == ["1,000", "30,000", "30.00 x"]
+    assert row(text, "most: lookups/s") == ["640,000", "19,200,000"]
+    assert row(text, "p95 <= 5 ms: samples/s") == ["32,000", "960,000"]
+    assert row(text, "if SLS took no time") == ["40,000 queries/s", "40.00 x"]
+
+    serving |= {"nmp": None, "speedup_over_host": None}
+    alone = shown(document).partition("queries under load")[2].partition("where the time")[0]
+    assert row(alone, "most: queries/s") == ["1,000"]
+    assert row(alone, "p95 at 10,000 queries/s") == ["too many"]
