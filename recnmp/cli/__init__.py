@@ -9,7 +9,19 @@ import os
 import signal
 import sys
 
-from recnmp.cli import convert, generate, measure, memory, reproduce, simulate, study, study_hot, sweep, trace
+from recnmp.cli import (
+    convert,
+    generate,
+    measure,
+    memory,
+    reproduce,
+    simulate,
+    study,
+    study_hot,
+    study_rankcache,
+    sweep,
+    trace,
+)
 from recnmp.cli._base import cli
 
 __all__ = [
@@ -23,6 +35,7 @@ __all__ = [
     "simulate",
     "study",
     "study_hot",
+    "study_rankcache",
     "sweep",
     "trace",
 ]
