@@ -105,9 +105,9 @@ def memo_tables(
 def rewrite(trace: Trace, memo: dict[int, MemoTable]) -> Trace:
     """Return ``trace`` with one lookup for each cluster that a bag touches; other tables' lookups stay as they are.
 
-    A bag's lookups of a memo table ascend. An entry that a bag reads n times is in n of its sums. Means become
-    sums, to be divided by the bag's former lookups, which the trace no longer shows. Raises ConfigError for
-    weighted traces: each weight would need sums of its own.
+    A bag's lookups of a memo table ascend by cluster. An entry that a bag reads n times is in n of its sums.
+    Means become sums, to be divided by the bag's former lookups, which the trace no longer shows. Raises
+    ConfigError for weighted traces: each weight would need sums of its own.
     """
     if trace.weight is not None:
         raise ConfigError("the trace is weighted: partial sums cannot be kept for every weight")

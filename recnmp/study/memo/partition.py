@@ -83,8 +83,9 @@ def metis_parts(bags: TrainingBags, items: Longs, parts: int) -> Longs:
     order = np.argsort(ends, kind="stable")
     _, part = pymetis.part_graph(
         parts,
-        xadj=np.searchsorted(ends[order], np.arange(len(items) + 1)),
-        adjncy=np.concatenate([two, one])[order],
+        pymetis.CSRAdjacency(
+            np.searchsorted(ends[order], np.arange(len(items) + 1)), np.concatenate([two, one])[order]
+        ),
         eweights=np.concatenate([weight, weight])[order],
         options=pymetis.Options(seed=_METIS_SEED),
     )
