@@ -4,6 +4,7 @@ import difflib
 import importlib
 import pkgutil
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -13,11 +14,16 @@ PACKAGE = Path(__file__).parent
 def plugin_names(package: str) -> list[str]:
     """Return the plug-ins of ``recnmp.<package>``: its modules and packages that declare ``PLUGIN = True``, by name.
 
-    The line is looked for in the text, so listing imports nothing heavy.
+    The line is looked for in the text, so listing imports nothing heavy; again only where files came or went.
     """
     folder = PACKAGE / package.replace(".", "/")
+    return list(_plugins_in(folder, folder.stat().st_mtime_ns))
+
+
+@lru_cache(maxsize=32)
+def _plugins_in(folder: Path, _changed_ns: int) -> tuple[str, ...]:
     modules = (m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
-    return sorted(m for m in modules if "\nPLUGIN = True" in _source(folder / m).read_text())
+    return tuple(sorted(m for m in modules if "\nPLUGIN = True" in _source(folder / m).read_text()))
 
 
 def _source(module: Path) -> Path:

@@ -32,7 +32,7 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
     """Return what is written at ``path`` and in all it extends, ``overrides`` on top; its options are unchecked."""
     document = _read_chain(_find(Path(path)), ())
-    return document.merged(override_document(overrides)) if overrides else document
+    return Document(document.merged(override_document(overrides)).root, document.path)
 
 
 def load_config_dict(data: Mapping[str, Any], source: str = "configuration") -> Config:

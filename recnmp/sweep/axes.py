@@ -3,7 +3,7 @@
 import itertools
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from recnmp.errors import ConfigError
 
 MAX_POINTS = 100_000
 """More points than this are taken for a mistake."""
+
+SEEDS = ("placement.seed", "arrival.seed", "memory.host_traffic.seed", "end_to_end.serving.seed")
+"""Every seed of a run."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,14 @@ def expand(document: Document) -> list[Assignment]:
     for i, axis in enumerate(sweep.axes):
         loc = ("sweep", "axes", i)
         assignments = _assignments(axis, document, loc)
-        applies = _condition(axis.when, axis.unless, document, loc, points, base)
+        applies = _meeting(axis, document, loc, points, base)
         points = [
-            _joined(point, more) for point in points for more in (assignments if applies(point) else [()])
+            _joined(point, more)
+            for point, one in zip(points, applies, strict=True)
+            for more in (assignments if one else [()])
         ]
         _few_enough(len(points), document, loc)
-    points = list(filter(_condition(sweep.when, sweep.unless, document, ("sweep",), points, base), points))
+    points = list(itertools.compress(points, _meeting(sweep, document, ("sweep",), points, base)))
     if not points:
         raise document.error(("sweep",), "no point is left: conditions leave all out")
     _few_enough(len(points) * len(sweep.seed_values), document, ("sweep",))
@@ -84,51 +89,42 @@ def _assignments(axis: Axis, document: Document, loc: tuple[str | int, ...]) -> 
     return [_joined((), row) for row in zip(*columns, strict=True)]
 
 
-def _condition(
-    when: Mapping[str, Any] | None,
-    unless: Mapping[str, Any] | None,
+def _meeting(
+    conditions: Axis | SweepConfig,
     document: Document,
     loc: tuple[str | int, ...],
     points: Sequence[Assignment],
     base: Document,
-) -> Callable[[Assignment], bool]:
-    """Return whether a point meets ``when`` and not ``unless``; raises where no point has a value they name."""
-
-    def value(point: Assignment, option: str, at: tuple[str | int, ...]) -> Any:
-        for choice in reversed(point):
-            if choice.option == option:
-                return choice.value
-        found: Any = base.data
-        for key in option.split("."):
-            if not isinstance(found, dict) or key not in found:
-                message = (
-                    "neither an axis before this one nor the configuration sets it; set it there to compare"
-                )
-                raise document.error(at, message)
-            found = found[key]
-        return found
-
-    for name, options in (("when", when or {}), ("unless", unless or {})):
+) -> list[bool]:
+    """Return for each point whether it meets ``when`` and not ``unless``; raises for a value that no point has."""
+    meets = [True] * len(points)
+    for name, options in (("when", conditions.when), ("unless", conditions.unless)):
+        if options is None:
+            continue
+        met = [True] * len(points)
         for option, wanted in options.items():
             at = (*loc, name, option)
-            seen = {_text(value(point, option, at)) for point in points}
-            for one in wanted if isinstance(wanted, list) else [wanted]:
-                if _text(one) not in seen:
-                    raise document.error(
-                        at, f"no point has {_text(one)}; points have {', '.join(sorted(seen))}"
-                    )
+            has = [_text(_value(with_choices(base, point).data, option, document, at)) for point in points]
+            texts = [_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
+            for text in texts:
+                if text not in has:
+                    seen = ", ".join(sorted(set(has)))
+                    raise document.error(at, f"no point has {text} here; there is {seen}")
+            met = [before and text in texts for before, text in zip(met, has, strict=True)]
+        meets = [before and (one == (name == "when")) for before, one in zip(meets, met, strict=True)]
+    return meets
 
-    def met(options: Mapping[str, Any], name: str, point: Assignment) -> bool:
-        return all(
-            _text(value(point, option, (*loc, name, option)))
-            in {_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])}
-            for option, wanted in options.items()
-        )
 
-    return lambda point: (
-        (when is None or met(when, "when", point))
-        and not (unless is not None and met(unless, "unless", point))
-    )
+def _value(data: Any, option: str, document: Document, at: tuple[str | int, ...]) -> Any:
+    """Return an option of a point as written; null within a section that is null: no cache has no size."""
+    for key in option.split("."):
+        if data is None:
+            return None
+        if not isinstance(data, dict) or key not in data:
+            message = "neither an axis before this one nor the configuration sets it; set it there to compare"
+            raise document.error(at, message)
+        data = data[key]
+    return data
 
 
 def _joined(point: Assignment, more: Sequence[Choice]) -> Assignment:
@@ -202,7 +198,7 @@ def with_choices(base: Document, choices: Sequence[Choice]) -> Document:
 
 def seed_choices(seed: int, data: Mapping[str, Any], place: Place) -> Iterator[Choice]:
     """Yield all seeds of a run of configuration ``data`` set to ``seed``."""
-    sections = ["placement", "arrival"]
-    if (data.get("memory") or {}).get("host_traffic") is not None:
-        sections.append("memory.host_traffic")
-    yield from (Choice(f"{section}.seed", Node(seed, place), place) for section in sections)
+    for option in SEEDS:
+        section, _, last = option.removesuffix(".seed").rpartition(".")
+        if not section or (data.get(section) or {}).get(last) is not None:  # else nothing random is there
+            yield Choice(option, Node(seed, place), place)

@@ -21,6 +21,7 @@ from recnmp.config import load_config
 from recnmp.config.schema import Config
 from recnmp.errors import ConfigError
 from recnmp.simulate import simulate
+from recnmp.sweep.plan import make_plan
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "traces" / "README.md"])
@@ -96,7 +97,9 @@ def test_every_command_shown_is_understood(words):
     for override in context.params.get("overrides") or ():
         assert_option_exists(override.partition("=")[0], context.params.get("kind"))
     config = context.params.get("config")
-    if config and config.islower():
+    if command.name == "sweep":
+        assert make_plan(config).points
+    elif config and config.islower():
         assert load_config(config).model
 
 

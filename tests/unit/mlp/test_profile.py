@@ -18,7 +18,7 @@ from recnmp.mlp.profiling import measure_profile, write_profile
 from recnmp.mlp.timing import PARTS, part_from_samples
 from recnmp.trace.storage import read_header
 
-CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("*.yaml"))
+CONFIGS = sorted((Path(__file__).parents[3] / "configs").glob("[!s]*.yaml"))  # no sweeps: they are many runs
 
 RM1 = ("bottom_mlp", "interaction", "top_mlp")
 
