@@ -51,6 +51,9 @@ def memo_study_lines(document: Json) -> Iterator[str]:
         f"learnt from {train['bags']:,} bags of {train['file']}: {train['items']:,} entries in {parts['parts']:,} "
         f"parts ({request['partition']})"
     )
+    yield (
+        f"{document['known_bags_share']:.1%} of the judged bags of two lookups or more are among these as they are"
+    )
     yield ""
     yield "  memory  actual        bytes  reads per bag  of lookups  of sums  clusters  largest  first reads"
     for row in document["memory"]:

@@ -29,8 +29,8 @@ def test_a_study_tells_reads_time_and_energy(run, tmp_path):
     code, out, err = run("a.parquet", "--memory", "1.1,2", "--out", "made")
     assert (code, err) == (0, "")
     assert out.startswith("a.parquet: 28 lookups in 12 bags that sums may serve\n")
-    assert "learnt from 12 bags of a.parquet: 8 entries in 2 parts (greedy)\n" in out
-    plain, memo = (" ".join(line.split()) for line in out.splitlines()[4:6])
+    assert "learnt from 12 bags of a.parquet: 8 entries in 2 parts (greedy)\n100.0% of the judged bags" in out
+    plain, memo = (" ".join(line.split()) for line in out.splitlines()[5:7])
     assert plain == "1x 1.000x 6.25 KiB 2.33 100.0% 0.0% 0 1 28.6%"
     assert memo.startswith("1.1x 1.")
     assert "every sum of 28 lookups adds what it replaces; 12 bags added up both ways are equal" in out

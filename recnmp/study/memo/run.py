@@ -9,7 +9,7 @@ import numpy as np
 from recnmp.config import Config
 from recnmp.errors import ConfigError
 from recnmp.report.provenance import provenance
-from recnmp.study.memo.bags import Longs, TrainingBags, summed_tables, training_bags
+from recnmp.study.memo.bags import Longs, TrainingBags, known_bags, summed_tables, training_bags
 from recnmp.study.memo.checked import check_sums
 from recnmp.study.memo.layout import MemoTable, memo_tables, rewrite
 from recnmp.study.memo.merging import cut, find_merges
@@ -40,6 +40,7 @@ def memo_study(
     Keys:
         format, trace, train, request, provenance: what was asked of what; ``system`` where it was run, else null.
         partition: parts, and items in them.
+        known_bags_share: judged bags that training has as they are.
         memory: a row for every budget, plain tables (1) among them: memory, clusters, reads, making the sums.
         runs: a row for every budget and architecture: time, energy, speed-ups.
         clusters: a row for every cluster of two entries or more.
@@ -90,7 +91,8 @@ def memo_study(
         "format": FORMAT,
         "trace": _described(path, judged) | {"digest": digest},
         "train": _described(request.train if isinstance(request.train, Path) else path, train)
-        | {"digest": trace_digest(train), "different_bags_in_a_row": len(bags.weight), "items": bags.items},
+        | {"digest": trace_digest(train), "items": bags.items},
+        "known_bags_share": known_bags(train, judged, tables),
         "request": asked,
         "system": system,
         "partition": {"parts": len(np.unique(part[part >= 0])), "items": int((part >= 0).sum())},

@@ -1,4 +1,4 @@
-"""Memo tables and rewritten bags: places, sums, what a table that is not summed keeps, and the check that sees errors."""
+"""Memo tables and rewritten bags: places, sums, what other tables keep, and the check that sees errors."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from builders import trace_of
 from reference.memo_sets import sums_read
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.study.memo.bags import summed_tables, training_bags
+from recnmp.study.memo.bags import known_bags, summed_tables, training_bags
 from recnmp.study.memo.checked import check_sums
 from recnmp.study.memo.layout import memo_table, rewrite
 from recnmp.trace.pooling import pooled_outputs
@@ -161,3 +161,13 @@ def test_rare_entries_are_not_learnt_from():
         [0],
     ]
     assert training_bags(trace, (0,), least=9).items == 0
+
+
+def test_bags_that_training_has_are_told_whatever_the_order_of_their_lookups():
+    train = trace_of([(9, 4), (9, 4)], [(0, [[1, 5, 2], [3]]), (1, [[4, 6]])])
+    judged = trace_of(
+        [(9, 4), (9, 4)], [(0, [[5, 2, 1], [3], [1, 5], [1, 5, 2, 2]]), (1, [[6, 4], [5, 1, 2]])]
+    )
+    assert known_bags(train, judged, (0, 1)) == 2 / 5
+    assert known_bags(train, judged, (1,)) == 1 / 2
+    assert known_bags(train, trace_of([(9, 4)], [(0, [[1]])]), (0,)) == 0
