@@ -86,7 +86,7 @@ def _saved(axes: Axes, document: Json, axis: str) -> None:
     axes.bar_label(bars, [f"{row['hit_rate']:.1%}" for row in rows], fontsize=7, padding=2, color=GREY)
     slanted = axis == "policy"
     names = [told.value_text(row, axis) for row in rows]
-    turned = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
+    turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if slanted else {}
     axes.set_xticks(x, names, fontsize=7.5, **turned)
     _framed(axes, f"Time saved by {told.AXES[axis]}; hits above", "", "of the time without a RankCache")
     axes.axhline(0, color=GREY, linewidth=0.8)

@@ -12,6 +12,7 @@ from typing import Any
 
 from recnmp._registry import plugin
 from recnmp.config import Config, config_to_dict, load_config
+from recnmp.config.document import similar_file
 from recnmp.config.load import load_config_dict
 from recnmp.errors import ConfigError
 from recnmp.library.dram import load_standard
@@ -86,6 +87,8 @@ def config_with_trace(path: Path, base: str, overrides: Sequence[str] = ()) -> C
 
     Raises ConfigError for a name or option that is not there.
     """
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file{similar_file(path)}")
     data = config_to_dict(checked_config(base, overrides))
     data["trace"] = {"file": str(path.absolute()), "table_dtype": data["trace"]["table_dtype"]}
     return load_config_dict(data, base)

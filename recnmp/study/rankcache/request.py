@@ -103,7 +103,7 @@ class Request:
                 )
 
     def axes(self, base: Point) -> dict[str, tuple[Any, ...]]:
-        """Return the values of every axis, by fields of ``Point``; in a ``grid`` those not asked for are the base's."""
+        """Return the values of every axis, by fields of ``Point``; a grid takes the base's where none are given."""
         asked = {
             "size_bytes": (self.sizes, SIZES),
             "ways": (self.ways, (1, 2, 4, 8, 16, FULL)),
