@@ -120,6 +120,13 @@ def test_co_located_models_have_threads_of_their_own():
     assert one.server("host").alone_ns(32, 8) == pytest.approx(4 * 1000.0)
 
 
+def test_measured_interference_slows_the_host_alone():
+    one = served(threads=2, query_samples=8)
+    slowed = replace(one, dense_at=lambda n: replace(timing(n), host_slowdown={"top_mlp": 1.5}))
+    assert slowed.server("host").alone_ns(8, 8) - one.server("host").alone_ns(8, 8) == pytest.approx(30.0)
+    assert slowed.server("nmp").alone_ns(8, 8) == one.server("nmp").alone_ns(8, 8)
+
+
 def test_all_rates_stand_in_queries_samples_and_lookups():
     found = served(query_samples=16, p95_ms=0.02).to_dict()
     for side in ("host", "nmp"):
