@@ -37,7 +37,7 @@ def plot_memo_study(document: Json, path: Path) -> None:
             _by_memory(one, list(used.values()))
         trace, train = document["trace"]["file"], document["train"]["file"]
         title = (
-            f"{trace}, memoised as {train} has it"
+            f"{trace}, memo tables learnt from {train}"
             if trace != train
             else f"{trace}, judged by its last batches"
         )

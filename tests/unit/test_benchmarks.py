@@ -43,6 +43,13 @@ def test_every_replacement_policy_gives_a_rate():
     assert timed == set(plugin_names("cache.policies"))
 
 
+@pytest.mark.skipif(not JITTED, reason="a benchmark times compiled kernels")
+def test_memoised_clusters_give_a_rate():
+    command = [sys.executable, "memo_clusters.py", "--bags", "300", "--repeats", "1", "--json"]
+    done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["results"][0]["median"] > 0
+
+
 @pytest.mark.parametrize("script", ["dram_engine.py", "recnmp_ranks.py", "stack_distance.py"])
 def test_the_first_call_of_a_process_can_be_timed_alone(script):
     done = subprocess.run(

@@ -67,7 +67,9 @@ class Sides:
                 f"{ledger}_uj": energy[ledger][side]["total_uj_per_run"] if energy[ledger] else None
                 for ledger in LEDGERS
             }
-            rows.append({"architecture": name, "lookups": trace.lookups, "ns": run.ns, **taken})
+            hits = run.details.get("cache_hit_rate", run.memory.get("llc_hit_rate"))
+            told = {"architecture": name, "lookups": trace.lookups, "ns": run.ns, "cache_hit_rate": hits}
+            rows.append(told | taken)
         return rows
 
     def build(self, read_bytes: int, written_bytes: int) -> dict[str, float]:

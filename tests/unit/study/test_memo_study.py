@@ -111,7 +111,9 @@ def test_time_is_that_of_the_rewritten_traces_on_both_sides(made):
         )
         placed = place(trace, CONFIG.memory, system.spec, CONFIG.placement)
         side, its = (host, host.Options()) if row["architecture"] == "host" else (recnmp, options)
-        assert row["ns"] == side.run(trace, placed, system, its).ns
+        run = side.run(trace, placed, system, its)
+        assert row["ns"] == run.ns
+        assert row["cache_hit_rate"] == run.details.get("cache_hit_rate")
         assert row["lookups"] == trace.lookups
 
 
@@ -211,6 +213,18 @@ def test_texts_of_the_command_line_are_understood(tmp_path):
         parse_memory("2,large")
     with pytest.raises(ConfigError, match="partition 'louvain' is neither one of greedy, metis nor a file"):
         parse_partition("louvain")
+
+
+def test_making_sums_takes_their_bytes_at_less_than_the_channel_s_peak():
+    one, two = (Sides.of(load_config("rank8", [f"memory.channels={n}"])) for n in (1, 2))
+    for written in (0, 1 << 20, 64 << 20):
+        made = one.build(1 << 20, written)
+        if not written:
+            assert made == {"build_gb_per_s": 0.0, "build_ns": 0.0}
+            continue
+        assert 0.3 * 19.2 < made["build_gb_per_s"] < 19.2
+        assert made["build_ns"] == pytest.approx(((1 << 20) + written) / made["build_gb_per_s"])
+        assert two.build(1 << 20, written)["build_gb_per_s"] > 1.5 * made["build_gb_per_s"]
 
 
 @pytest.mark.parametrize(
