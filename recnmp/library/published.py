@@ -12,9 +12,11 @@ from recnmp._registry import PACKAGE
 from recnmp.config import Document
 from recnmp.library.facts import Facts
 
-Certainty = Literal["verified source", "cross-checked", "recalled high", "recalled medium", "derived"]
+Certainty = Literal[
+    "verified source", "cross-checked", "recalled high", "recalled medium", "recalled low", "derived"
+]
 """How sure a published value is: read at a source; recalled, and another number fits only if it is right; recalled
-and fairly sure; recalled, digits may be off; computed from other facts."""
+and fairly sure; recalled, digits may be off; recalled, may be wrong; computed from other facts."""
 
 
 class PublishedValue(Facts):

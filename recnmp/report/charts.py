@@ -17,11 +17,15 @@ COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a
 
 @dataclass(frozen=True)
 class Series:
-    """Values along the x axis; None leaves a gap. ``dashed`` is for lines that are to be told apart in pairs."""
+    """Values along the x axis; None leaves a gap.
+
+    ``dashed`` is for lines that are to be told apart in pairs, ``colour`` the number of a line's, if not its place.
+    """
 
     name: str
     values: tuple[float | None, ...]
     dashed: bool = False
+    colour: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ def _lines(axes: Axes, chart: Chart) -> None:
             range(len(y)),
             y,
             "--o" if one.dashed else "-o",
-            color=COLOURS[n % len(COLOURS)],
+            color=COLOURS[(n if one.colour is None else one.colour) % len(COLOURS)],
             markersize=3.5,
             linewidth=1.5,
             label=one.name,

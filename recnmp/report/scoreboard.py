@@ -19,6 +19,7 @@ _CERTAINTY = {
     "cross-checked": "recalled, and another number fits only if it is right",
     "recalled high": "recalled, fairly sure",
     "recalled medium": "recalled, digits may be off",
+    "recalled low": "recalled, may be wrong",
     "derived": "computed from other facts, or ours alone",
 }
 _WIDTH = 118
