@@ -105,7 +105,8 @@ def test_every_constant_of_recnmp_says_that_it_is_recalled():
     assert {quantity["certainty"] for quantity in quantities} == {"recalled, not verified"}
 
 
-STANDARDS_WITH_CURRENTS = ["ddr4_2133", "ddr4_2400", "ddr4_2666", "ddr4_2933", "ddr4_3200", "hbm2_2000"]
+DDR4_STANDARDS = ["ddr4_2133", "ddr4_2400", "ddr4_2666", "ddr4_2933", "ddr4_3200"]
+STANDARDS_WITH_CURRENTS = [*DDR4_STANDARDS, "ddr5_4800", "ddr5_5600", "hbm2_2000"]
 
 
 @pytest.mark.parametrize("standard", STANDARDS_WITH_CURRENTS)
@@ -232,9 +233,9 @@ def test_the_energy_of_a_replay_is_that_of_its_commands_rank_by_rank(tmp_path, p
 
 def test_energy_that_is_not_known_says_why():
     nothing = RankActivity.of_totals(dict.fromkeys(("ACT", "RD", "WR", "REF"), 0), 2, 100, 0)
-    section, reason = energy_section("ddr5_4800", load_standard("ddr5_4800"), [nothing])
+    section, reason = energy_section("lpddr5_6400", load_standard("lpddr5_6400"), [nothing])
     assert section is None
-    assert reason.startswith("there are no supply currents of ddr5_4800, so its energy is not known")
+    assert reason.startswith("there are no supply currents of lpddr5_6400, so its energy is not known")
     section, reason = energy_section("ddr4_2400", DDR4, [nothing, nothing])
     assert (reason, np.shape(section["total_pj_per_rank"])) == (None, (2, 2))
     assert section["mean_power_mw_all_ranks"] == pytest.approx(4 * 326.4)
