@@ -58,7 +58,9 @@ HELD = 22  # reads and, behind them, writes that keep their place though their r
 # requests that come in beside the visible ones, by their own arrival: next, and behind the last
 SIDE, SIDE_END = 24, 25
 LIMIT = 26  # label at which to pause
-SCALARS = 27
+# requests under way at most, 0 for any number; clocks from a request's data to the request so many behind it
+MOST, BACK = 27, 28
+SCALARS = 29
 COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1
@@ -414,6 +416,9 @@ def _finish(c, w, u, i, done, end):
     w.served[u, REMAINING, g] -= 1
     w.served[u, DONE_AT, g] = max(w.served[u, DONE_AT, g], done)
     c.scalar[END] = max(c.scalar[END], end)
+    most = c.scalar[MOST]
+    if most and i + most < len(w.arrive):
+        w.arrive[i + most] = done + c.scalar[BACK]
 
 
 @helper
