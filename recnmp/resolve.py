@@ -14,6 +14,7 @@ from recnmp.config.mapping import names_file
 from recnmp.errors import ConfigError
 from recnmp.library.device import DeviceProfile, load_device
 from recnmp.library.dram import DramSpec, load_standard
+from recnmp.library.host import HostCpu, load_host
 from recnmp.library.model import RecModel, load_model
 from recnmp.memory.replay import POLICIES
 from recnmp.mlp.dense import check_timeable
@@ -36,6 +37,7 @@ class Parts:
     nmp: ModuleType | None
     nmp_options: BaseModel | None
     device: DeviceProfile | None
+    cpu: HostCpu | None
     trace_digest: str
 
     @property
@@ -63,6 +65,16 @@ def resolve(config: Config) -> Parts:
         if not names_file(config.mlp.device):
             _named(config, ("mlp", "device"), config.mlp.device, library_names("devices"))
         device = load_device(config.mlp.device)
+    cpu = None
+    if config.host.cpu is not None:
+        _named(config, ("host", "cpu"), config.host.cpu, library_names("hosts"))
+        cpu = load_host(config.host.cpu)
+        if (config.host.cores or 1) > cpu.cores.value:
+            raise config.error(
+                ("host", "cores"), f"{cpu.name} has {cpu.cores.value}, not {config.host.cores}"
+            )
+    elif config.host.cores is not None:
+        raise config.error(("host", "cores"), "there is no processor to take them from: host.cpu is null")
     spec = load_standard(config.memory.standard)
     try:
         make_mapping(config.memory, spec)
@@ -121,6 +133,7 @@ def resolve(config: Config) -> Parts:
         near,
         options if near else None,
         device,
+        cpu,
         header.digest,
     )
 

@@ -1,18 +1,20 @@
 """The main path: one run from its configuration to its result."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from recnmp.config import Config
+from recnmp.mlp.profile import measured_gathers
 from recnmp.mlp.timer import dense_timer
 from recnmp.nmp import functional
+from recnmp.nmp.ladder import Rung, host_ladder
 from recnmp.nmp.sharing import run_shared
-from recnmp.placement.place import place
+from recnmp.placement.place import PlacedLookups, place
 from recnmp.report.energy import energy_section
 from recnmp.report.provenance import provenance
 from recnmp.report.result import Result
 from recnmp.report.sections import memory_section, nmp_section, sls_section, trace_section
-from recnmp.resolve import resolve
+from recnmp.resolve import Parts, resolve
 from recnmp.serving.section import check_serving, end_to_end_section
 from recnmp.trace.colocation import with_own_tables
 from recnmp.trace.storage import load_trace
@@ -40,6 +42,7 @@ def simulate(
     with dense_timer(config, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
         host = run_shared(lambda on: parts.host.run(trace, placed, on, parts.host_options), system)
+        ladder = list(_ladder(parts, trace, placed))
         near = None
         if parts.nmp is not None:
             tell(f"{config.nmp.kind}: gather and reduce near memory")
@@ -50,7 +53,7 @@ def simulate(
         audited = [None if side is None else side.audit(system) for side in (host, near)]
         tell("timing the dense part")
         dense = time_dense()
-    sls = sls_section(host, near, trace)
+    sls = sls_section(host, near, trace, ladder)
     return Result(
         config=parts.resolved,
         sls=sls,
@@ -68,6 +71,17 @@ def simulate(
             arrival_seed=config.arrival.seed,
         ),
     )
+
+
+def _ladder(parts: Parts, trace: Trace, placed: PlacedLookups) -> Iterator[Rung]:
+    """Yield the host's gather-reduce on ever more real hosts; none beside other traffic, which nobody limits."""
+    if parts.cpu is None or parts.config.memory.host_traffic is not None:
+        return
+    yield from host_ladder(trace, placed, parts.system, parts.cpu, parts.config.host.cores)
+    if parts.device is not None:
+        dtypes = {table.dtype for table in trace.tables}
+        for how, lookup_ns in measured_gathers(parts.device, parts.trace_digest, dtypes):
+            yield Rung("measured", lookup_ns * trace.lookups, how)
 
 
 def _read(file: Path, first_batch: int, batches: int | None) -> Trace:

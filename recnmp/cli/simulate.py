@@ -19,6 +19,7 @@ _KINDS = (
     "standards",
     "mappings",
     "devices",
+    "hosts",
     "energy",
     "tiers",
     "caches",
@@ -72,7 +73,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     from recnmp.cache.policy import hardware_policies
     from recnmp.config.load import config_names, trace_names
 
-    libraries = ("models", "standards", "mappings", "devices", "energy", "tiers", "synthetic")
+    libraries = ("models", "standards", "mappings", "devices", "hosts", "energy", "tiers", "synthetic")
     names = {library: library_names(library) for library in libraries}
     names |= {
         "caches": hardware_policies(),

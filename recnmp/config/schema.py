@@ -240,6 +240,17 @@ class ArrivalConfig(Section):
         return self
 
 
+class HostConfig(Section):
+    """The processor whose gather-reduce is told beside the DRAM-bound one."""
+
+    cpu: str | None = Field(
+        "skylake_sp_18core",
+        description="a file of library/hosts: its last-level cache and misses under way; null: the DRAM-bound "
+        "gather alone",
+    )
+    cores: int | None = Field(None, ge=1, description="cores that gather; all of the processor's when absent")
+
+
 class NmpConfig(Section):
     """The near-memory architecture compared with the host."""
 
@@ -304,6 +315,7 @@ class Config(Section):
     placement: PlacementConfig = PlacementConfig()
     cache: CachesConfig = CachesConfig()
     arrival: ArrivalConfig = ArrivalConfig()
+    host: HostConfig = HostConfig()
     nmp: NmpConfig = NmpConfig()
     mlp: Annotated[MeasuredMlpConfig | ProfileMlpConfig | NoMlpConfig, Field(discriminator="kind")] = (
         MeasuredMlpConfig()

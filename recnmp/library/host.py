@@ -44,4 +44,4 @@ class HostCpu(Facts):
 
 def load_host(name: str) -> HostCpu:
     """Read ``library/hosts/<name>.yaml``; raises ConfigError with file and line for anything wrong in it."""
-    return Document.load(PACKAGE / "library" / "hosts" / f"{name}.yaml").validate(HostCpu)
+    return Document.read(PACKAGE / "library" / "hosts" / f"{name}.yaml").validate(HostCpu)

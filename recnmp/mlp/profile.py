@@ -2,7 +2,7 @@
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import pairwise
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -91,6 +91,22 @@ def slowdown_from_profile(
         name: _power(factor, high.dense_slowdown[name], share) for name, factor in low.dense_slowdown.items()
     }
     return factors, low
+
+
+def measured_gathers(
+    profile: DeviceProfile, trace_digest: str, dtypes: Set[str]
+) -> Iterator[tuple[str, float]]:
+    """Yield how the profile's machine gathered the lookups of a trace, and the time of a lookup [ns].
+
+    Only where it did so with that very trace, and with tables all stored as the trace's are.
+    """
+    for gather in profile.sls.values():
+        for point in gather.points if gather.trace_digest == trace_digest else ():
+            if dtypes == {point.dtype}:
+                unstable = "" if point.stable else ", unstable"
+                threads = f"{point.threads} thread{'s' * (point.threads > 1)}"
+                how = f"{gather.backend} on {profile.name}, {threads}, {point.dtype}, {gather.date}{unstable}"
+                yield how, point.per_lookup.median_ns
 
 
 def find(stored: Mapping[str, _Found], model_name: str, where: str) -> _Found:

@@ -35,26 +35,8 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     """Gather every lookup of ``trace`` over the memory channels, from original entries where others have copies."""
     placed = placed.original or placed
     memory, spec = system.memory, system.spec
-    ranks, banks = system.ranks_per_channel, spec.banks_per_rank
-    bank = (placed.channel * ranks + placed.rank) * banks + placed.flat_bank
-    line = (bank.astype(np.int64) << 32 | placed.row) * spec.organization.bursts_per_row.value + placed.column
-    arrived = _arrival(trace, placed, system)
-    hit = cache_hits(line[arrived], system.cache.llc)
-    missed = arrived[~hit]
-    order, start = sorted_by(placed.channel[missed], memory.channels)
-    burst = missed[order]
-    batch = trace.bag_batch[trace.bag - np.uint32(trace.calls.first_bag[0])]
-    _, group = np.unique(batch[placed.lookup[burst]], return_inverse=True)
-    requests = Requests(
-        start,
-        np.zeros(len(burst), np.int64),
-        (placed.rank * banks + placed.flat_bank)[burst],
-        placed.row[burst],
-        placed.column[burst],
-        np.zeros(len(burst), np.uint8),
-        group.astype(np.int32),
-        int(group.max(initial=-1)) + 1,
-    )
+    ranks = system.ranks_per_channel
+    requests, hits = reads(trace, placed, system)
     begin = placed.first[:-1]
     rank = placed.channel[begin] * ranks + placed.rank[begin]
     timeline, others = system.among_traffic(
@@ -69,9 +51,34 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         | {"merged": timeline.counts["merged"]}
         | others.figures(timeline.cycles, spec)
         | {"rank_load_imbalance": load_imbalance(rank, memory.channels * ranks)}
-        | {"llc_hit_rate": float(hit.mean()) if system.cache.llc and len(hit) else None},
+        | {"llc_hit_rate": hits / placed.bursts if system.cache.llc and placed.bursts else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
     )
+
+
+def reads(trace: Trace, placed: PlacedLookups, system: System) -> tuple[Requests, int]:
+    """Return what the channels are asked to read, all from the start, and how many bursts a cache answers."""
+    spec, banks = system.spec, system.spec.banks_per_rank
+    bank = (placed.channel * system.ranks_per_channel + placed.rank) * banks + placed.flat_bank
+    line = (bank.astype(np.int64) << 32 | placed.row) * spec.organization.bursts_per_row.value + placed.column
+    arrived = _arrival(trace, placed, system)
+    hit = cache_hits(line[arrived], system.cache.llc)
+    missed = arrived[~hit]
+    order, start = sorted_by(placed.channel[missed], system.memory.channels)
+    burst = missed[order]
+    batch = trace.bag_batch[trace.bag - np.uint32(trace.calls.first_bag[0])]
+    _, group = np.unique(batch[placed.lookup[burst]], return_inverse=True)
+    requests = Requests(
+        start,
+        np.zeros(len(burst), np.int64),
+        (placed.rank * banks + placed.flat_bank)[burst],
+        placed.row[burst],
+        placed.column[burst],
+        np.zeros(len(burst), np.uint8),
+        group.astype(np.int32),
+        int(group.max(initial=-1)) + 1,
+    )
+    return requests, int(np.count_nonzero(hit))
 
 
 def _operations(

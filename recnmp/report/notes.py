@@ -1,7 +1,7 @@
 """What stands below a result's table: how its figures came about."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -12,6 +12,7 @@ def footnotes(document: Json, width: int) -> Iterator[str]:
     mlp, check = document.get("mlp", {}), document.get("functional_check", {})
     notes = [
         ("host baseline", document.get("sls", {}).get("host_baseline", "")),
+        ("other hosts", _ladder_note(document.get("sls", {}).get("host_ladder") or [])),
         ("controllers", _controllers_note(document["config"].get("memory", {}))),
         ("placement", _placement_note(document["config"].get("placement", {}))),
         ("arrival", _arrival_note(document["config"].get("arrival", {}))),
@@ -24,6 +25,11 @@ def footnotes(document: Json, width: int) -> Iterator[str]:
         if text:
             lead = f"{label:<16}"
             yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
+
+
+def _ladder_note(rungs: Sequence[Json]) -> str:
+    """Tell what the rungs above the first take into account."""
+    return "; ".join(str(rung["how"]) for rung in rungs[1:])
 
 
 def _controllers_note(memory: Json) -> str:

@@ -1,5 +1,6 @@
 """The sections of a result that come from the gather-reduce of host and near memory."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,12 +9,13 @@ import numpy as np
 
 from recnmp.config.schema import Config
 from recnmp.nmp.base import SlsRun
+from recnmp.nmp.ladder import Rung
 from recnmp.placement.replicas import Replication
 from recnmp.trace.trace import Trace
 
 
-def sls_section(host: SlsRun, near: SlsRun | None, trace: Trace) -> dict[str, Any]:
-    """Return the time of one batch's gather-reduce, the mean over the trace's batches [ns]."""
+def sls_section(host: SlsRun, near: SlsRun | None, trace: Trace, ladder: Iterable[Rung]) -> dict[str, Any]:
+    """Return the time of one batch's gather-reduce, the mean over the trace's batches [ns], on every host."""
     llc = host.memory["llc_hit_rate"]
     source = (
         "every lookup reads DRAM (no cache)" if llc is None else f"a cache answers {llc:.1%} of the bursts"
@@ -27,6 +29,15 @@ def sls_section(host: SlsRun, near: SlsRun | None, trace: Trace) -> dict[str, An
         "host_ns_per_lookup": host.ns / max(trace.lookups, 1),
         "nmp_ns_per_lookup": near and near.ns / max(trace.lookups, 1),
         "host_baseline": f"simulated DRAM-bound gather: {source}, read queues always full",
+        "host_ladder": [
+            {
+                "name": rung.name,
+                "host_ns": rung.ns / trace.batches,
+                "speedup_over_host": rung.ns / near.ns if near and near.ns else None,
+                "how": rung.how,
+            }
+            for rung in ladder
+        ],
     }
 
 

@@ -29,6 +29,13 @@ PART_LABELS = {
     "heads": "heads",
 }
 """Of a model's inference, in the order they run; those that it has are shown."""
+RUNG_LABELS = {
+    "dram_bound": "bound by DRAM alone",
+    "llc_filtered": "+ last-level cache",
+    "misses_under_way": "+ cores' misses",
+    "measured": "as measured",
+}
+"""Of the host's gather-reduce, from the bound of DRAM down to a real machine."""
 _SHARES = {
     "delivery": "instruction delivery",
     "return": "result return",
@@ -58,7 +65,7 @@ def print_result(result: Result | Json, file: TextIO, width: int | None = None) 
 
 def table_lines(document: Json, width: int) -> Iterator[str]:
     """Yield the lines of the table for a result document, without colour."""
-    sections = (_latency, served, _where_time_goes, _memory, _near_memory, _energy)
+    sections = (_latency, served, _ladder, _where_time_goes, _memory, _near_memory, _energy)
     yield from _title(document, width)
     for section in sections:
         lines = list(section(document))
@@ -113,6 +120,17 @@ def _latency(document: Json) -> Iterator[str]:
         rate = whole.get(f"{unit}_per_s", {})
         if rate.get("host") is not None:
             yield row(f"{unit}/s", count(rate["host"]), count(rate.get("nmp")), indent=True)
+
+
+def _ladder(document: Json) -> Iterator[str]:
+    rungs = document.get("sls", {}).get("host_ladder") or []
+    if not rungs:
+        return
+    near = rungs[0]["speedup_over_host"] is not None
+    yield row("the host's SLS", "host", "", "speed-up" if near else "")
+    for rung in rungs:
+        label = RUNG_LABELS.get(rung["name"], rung["name"])
+        yield row(label, time(rung["host_ns"]), "", given(rung, "speedup_over_host", "{:.2f} x"), indent=True)
 
 
 def _where_time_goes(document: Json) -> Iterator[str]:

@@ -10,7 +10,7 @@ from recnmp.config.load import shipped
 
 GOOD = "model: rm1\ntrace:\n  file: {trace}\n"
 CONFIG_KEYS = (
-    "arrival, cache, end_to_end, extends, functional_check, memory, mlp, model, nmp, "
+    "arrival, cache, end_to_end, extends, functional_check, host, memory, mlp, model, nmp, "
     "placement, trace, version"
 )
 
@@ -58,6 +58,23 @@ TABLE = [
         "true for a number",
         tail="memory: {channels: true}\n",
         lines=["bad.yaml:4:20: memory.channels: must be a whole number, got true"],
+    ),
+    Bad(
+        "processor that is not there",
+        tail="host: {cpu: skylake_18core}\n",
+        lines=[
+            "bad.yaml:4:13: host.cpu: unknown cpu 'skylake_18core'; allowed: skylake_sp_18core; did you mean 'skylake_sp_18core'?"
+        ],
+    ),
+    Bad(
+        "more cores than there are",
+        tail="host: {cores: 19}\n",
+        lines=["bad.yaml:4:15: host.cores: Skylake-SP has 18, not 19"],
+    ),
+    Bad(
+        "cores of no processor",
+        tail="host: {cpu: null, cores: 2}\n",
+        lines=["bad.yaml:4:26: host.cores: there is no processor to take them from: host.cpu is null"],
     ),
     Bad(
         "fraction for a count",

@@ -206,7 +206,7 @@ def test_the_table_keeps_to_its_width_and_to_a_screen(document, width):
     lines = shown(document, width).splitlines()
 
     assert max(map(len, lines)) <= width
-    assert len(lines) <= 40
+    assert len(lines) <= 46
 
 
 def test_a_pipe_gets_no_control_codes_and_a_terminal_bold_headings(document, monkeypatch):
@@ -286,3 +286,16 @@ def test_queries_under_load_stand_in_all_units(document):
     alone = shown(document).partition("queries under load")[2].partition("where the time")[0]
     assert row(alone, "most: queries/s") == ["1,000"]
     assert row(alone, "p95 at 10,000 queries/s") == ["too many"]
+
+
+def test_hosts_beside_the_baseline_have_a_line_each_and_a_note(document):
+    lines = shown(document).splitlines()
+    begin = next(n for n, line in enumerate(lines) if line.startswith("the host's SLS"))
+    assert [line.split("  ")[1] for line in lines[begin + 1 : begin + 4]] == [
+        "bound by DRAM alone",
+        "+ last-level cache",
+        "as measured",
+    ]
+    assert lines[begin + 3].endswith("14.72 x")
+    note = " ".join(line.strip() for line in lines[lines.index("", begin) :])
+    assert "a last-level cache answers 48.4% of the bursts; torch on a machine, 1 thread" in note
