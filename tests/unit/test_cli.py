@@ -201,6 +201,7 @@ def test_list_shows_every_kind_or_the_names_of_one(run: Run) -> None:
         "standards",
         "mappings",
         "devices",
+        "hosts",
         "energy",
         "tiers",
         "synthetic",
