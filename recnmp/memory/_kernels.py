@@ -391,7 +391,8 @@ def _in_queue(c, w, i, q):
 @inlined
 def _is_forwarded(rules, c, w, i):
     """Tell whether a queued write answers request ``i``."""
-    return rules.has_writes and (rules.forward_writes or w.write[i]) and _in_queue(c, w, i, 1)
+    one = w.more[i] == 0  # a queued write holds one burst
+    return rules.has_writes and (rules.forward_writes or w.write[i]) and one and _in_queue(c, w, i, 1)
 
 
 @helper

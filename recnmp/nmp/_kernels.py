@@ -11,11 +11,8 @@ from recnmp.memory._kernels import ALL, DONE, DONE_AT, LIMIT, NO_SPACE, REMAININ
 # RD of its results, their last beat on DQ
 HEADER_AT, INSTRUCTIONS_AT, DELIVERED_AT, READY_AT, RESULTS_AT, RETURNED_AT = 0, 1, 2, 3, 4, 5
 CLOCKS = 6
-COMMAND_FREE, DATA_FREE, READING = (
-    0,
-    1,
-    2,
-)  # buses: first clock C/A and DQ are free; DQ came from the DIMMs last
+# buses: first clock C/A and DQ are free; DQ came from the DIMMs last; among traffic, clock which ranks have reached
+COMMAND_FREE, DATA_FREE, READING, RANKS_AT = 0, 1, 2, 3
 OUTSTANDING = 64
 VISIBLE, NEWEST = 0, 1  # columns of given: requests handed out, and the buffer taken last
 
@@ -87,9 +84,11 @@ def _let_host_pass(work, traffic, fixed, bus, until):
                 seen += 1
                 ready = traffic.arrive[n]
                 if not traffic.write[n]:
-                    ready = work.depart[traffic.request[n]] - fixed.burst
-                    if ready < 0:
+                    i = traffic.request[n]
+                    if work.depart[i] < 0:
                         continue
+                    # what a queued write answers takes as long as a RD at once
+                    ready = max(work.depart[i] - fixed.burst, work.accepted[i] + 1 + fixed.read_latency)
                 if ready < earliest:
                     best, earliest = n, ready
             elif n == traffic.first[0]:
@@ -116,7 +115,7 @@ def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, requ
     for j in range(stream.packet_start[p], stream.packet_start[p + 1]):
         rank = stream.rank[index(j)]
         if len(traffic.rank) and part <= 0 and received >= looked:
-            bus[COMMAND_FREE] = bus[DATA_FREE] = received
+            bus[COMMAND_FREE] = bus[DATA_FREE] = bus[RANKS_AT] = received
             if _run_ranks_until(rules, controllers, work, logs, given, received) != DONE:
                 return -1
             _let_host_pass(work, traffic, fixed, bus, received)
@@ -172,14 +171,28 @@ def _buffer_in_the_way(stream, fixed, held, given, p):
 
 @helper
 def _wait_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bus, p):
-    """Let the host's bursts pass until every rank has read what packet ``p`` asks for; return DONE or NO_SPACE."""
-    until = bus[DATA_FREE]
+    """Let the host's bursts pass until every rank has read what packet ``p`` asks for; return DONE or NO_SPACE.
+
+    What a rank reads next is ready a read's latency from now at the earliest, so what crosses until then is known.
+    """
     for rank in range(len(given)):
         while work.served[rank, REMAINING, p]:
-            until += fixed.burst
-            if _run_ranks_until(rules, controllers, work, logs, given, until) != DONE:
+            _let_host_pass(work, traffic, fixed, bus, bus[RANKS_AT] + fixed.read_latency)
+            bus[RANKS_AT] += fixed.burst
+            if _run_ranks_until(rules, controllers, work, logs, given, bus[RANKS_AT]) != DONE:
                 return NO_SPACE
-            _let_host_pass(work, traffic, fixed, bus, until)
+    return DONE
+
+
+@helper
+def _run_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bus, until):
+    """Let the host's bursts pass that are ready before ``until``, and ranks run that far; return DONE or NO_SPACE."""
+    while bus[RANKS_AT] < until:
+        _let_host_pass(work, traffic, fixed, bus, min(bus[RANKS_AT] + fixed.read_latency, until))
+        bus[RANKS_AT] = min(bus[RANKS_AT] + fixed.burst, until)
+        if _run_ranks_until(rules, controllers, work, logs, given, bus[RANKS_AT]) != DONE:
+            return NO_SPACE
+    _let_host_pass(work, traffic, fixed, bus, until)
     return DONE
 
 
@@ -221,6 +234,7 @@ def run_channel(rules, controllers, work, logs, stream, fixed, traffic, held, gi
             must = _buffer_in_the_way(stream, fixed, held, given, p)
         while returned <= must:
             delivered, hit_at = clocks[returned, DELIVERED_AT], clocks[returned, READY_AT]
+            free = max(bus[COMMAND_FREE], bus[DATA_FREE] - fixed.read_latency)
             if mixed:
                 code = _wait_among_traffic(
                     rules, controllers, work, logs, fixed, traffic, given, bus, returned
@@ -232,11 +246,11 @@ def run_channel(rules, controllers, work, logs, stream, fixed, traffic, held, gi
             )
             if ready < 0:
                 return -ready
-            at = max(ready, max(bus[COMMAND_FREE], bus[DATA_FREE] - fixed.read_latency))
+            at = max(ready, free)
             if mixed:
-                if _run_ranks_until(rules, controllers, work, logs, given, at) != DONE:
-                    return NO_SPACE
-                _let_host_pass(work, traffic, fixed, bus, at)
+                code = _run_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bus, at)
+                if code != DONE:
+                    return code
                 at = max(at, max(bus[COMMAND_FREE], bus[DATA_FREE] - fixed.read_latency))
             bus[COMMAND_FREE] = at + stream.return_cycles[returned]
             bus[DATA_FREE] = bus[COMMAND_FREE] + fixed.read_latency
