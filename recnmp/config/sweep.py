@@ -2,11 +2,17 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Values = Annotated[list[Any], Field(min_length=1)]
 Options = Annotated[dict[str, Any], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0)]
+
+Seeds = Annotated[
+    Annotated[int, Field(ge=1, le=10_000), Tag("int")]
+    | Annotated[list[Seed], Field(min_length=1), Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list) else "int"),
+]
 
 _CONDITION = "an option, dotted as in --set, and the value it has, or a list of values it may have"
 
@@ -45,7 +51,7 @@ class SweepConfig(BaseModel):
     axes: list[Axis] = Field(default_factory=list, description="axes, the last one varies fastest")
     when: Options | None = Field(None, description="only points that meet all of these are run")
     unless: Options | None = Field(None, description="points that meet all of these are not run")
-    seeds: Annotated[int, Field(ge=1, le=10_000)] | Annotated[list[Seed], Field(min_length=1)] | None = Field(
+    seeds: Seeds | None = Field(
         None,
         description="replicates of every point: a number of them (seeds 1, 2, ...) or the seeds, each for all seeds "
         "of a run; as the configuration has them when absent",

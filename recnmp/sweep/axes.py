@@ -74,9 +74,12 @@ def _assignments(axis: Axis, document: Document, loc: tuple[str | int, ...]) -> 
     kind = "grid" if axis.grid else "zip" if axis.zipped else "list"
     node = _node(document, (*loc, kind))
     if kind == "list":
-        return [_joined((), [_choice(*pair) for pair in _entries(item).items()]) for item in _items(node)]
+        return [
+            _joined((), [Choice(option, entry.node, entry.place) for option, entry in _entries(item).items()])
+            for item in _items(node)
+        ]
     columns = [
-        [Choice(option, item, item.place if _is_scalar(item) else entry.place) for item in _items(entry.node)]
+        [Choice(option, item, entry.place) for item in _items(entry.node)]
         for option, entry in _entries(node).items()
     ]
     if kind == "grid":
@@ -157,10 +160,6 @@ def _few_enough(points: int, document: Document, loc: tuple[str | int, ...]) -> 
         raise document.error(loc, f"{points:,} points; {MAX_POINTS:,} are the most")
 
 
-def _choice(option: str, entry: Entry) -> Choice:
-    return Choice(option, entry.node, entry.node.place if _is_scalar(entry.node) else entry.place)
-
-
 def _node(document: Document, loc: tuple[str | int, ...]) -> Node:
     node = document.root
     for part in loc:
@@ -176,10 +175,6 @@ def _entries(node: Node) -> dict[str, Entry]:
 def _items(node: Node) -> list[Node]:
     assert isinstance(node.value, list)  # validated
     return node.value
-
-
-def _is_scalar(node: Node) -> bool:
-    return not isinstance(node.value, dict | list)
 
 
 def _text(value: Any) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.machine import available_cores
 from recnmp.sweep.slurm import read_profile, slurm_cluster
-from recnmp.sweep.task import Outcome, Task, run_task
+from recnmp.sweep.task import Outcome, Task, ready, run_task
 
 Run = Callable[[Sequence[Task]], Iterator[Outcome]]
 
@@ -67,6 +67,10 @@ def _connected(address: Any, stack: contextlib.ExitStack) -> Iterator[tuple[Run,
         client.wait_for_workers(1, timeout=JOIN_SECONDS)
     except TimeoutError:
         raise RecnmpError(f"no worker came up within {JOIN_SECONDS} s") from None
+    try:
+        client.run(ready)  # loads the program where it will run; workers that come later load it themselves
+    except ImportError as error:
+        raise RecnmpError(f"a worker cannot load recnmp: {error}; install it everywhere") from None
     yield (lambda tasks: _run(client, tasks)), lambda: len(client.nthreads())
 
 
@@ -91,7 +95,7 @@ def _embedded(count: int | None, memory_bytes: int | None) -> Iterator[Any]:
 def _run(client: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
     """Yield outcomes as they come in; the scheduler forgets each at once."""
     distributed = importlib.import_module("distributed")
-    futures = [client.submit(run_task, task, key=f"recnmp-{task.key}") for task in tasks]
+    futures = client.map(run_task, tasks, key=[f"recnmp-{task.key}" for task in tasks], pure=True)
     keys = {future.key: task.key for future, task in zip(futures, tasks, strict=True)}
     waiting = distributed.as_completed(futures, loop=client.loop)
     del futures

@@ -45,6 +45,11 @@ class OtherVersionError(RecnmpError):
     """A worker has another version of the program than whoever asks: no figure of it may be kept."""
 
 
+def ready() -> str:
+    """Return the worker's version of the program; to be asked for it, a worker must have loaded it."""
+    return code_version()
+
+
 def run_task(task: Task) -> Outcome:
     """Simulate one point; whatever goes wrong in it is part of the outcome.
 
