@@ -102,30 +102,35 @@ def memo_tables(
     return made
 
 
-def rewrite(trace: Trace, memo: dict[int, MemoTable]) -> Trace:
-    """Return ``trace`` with one lookup for each cluster that a bag touches; other tables' lookups stay as they are.
-
-    A bag's lookups of a memo table ascend by cluster. An entry that a bag reads n times is in n of its sums.
-    Means become sums, to be divided by the bag's former lookups, which the trace no longer shows. Raises
-    ConfigError for weighted traces: each weight would need sums of its own.
-    """
+def check_summable(trace: Trace, tables: tuple[int, ...]) -> None:
+    """Raise ConfigError for weighted lookups and for entries that are not FP32: their sums are not to be kept."""
     if trace.weight is not None:
         raise ConfigError("the trace is weighted: partial sums cannot be kept for every weight")
-    tables, pooling = list(trace.tables), trace.calls.pooling.copy()
-    other = ~np.isin(trace.table, list(memo))
-    bags, entries = [trace.bag[other].astype(np.int64)], [trace.entry[other].astype(np.int64)]
-    for t, one in memo.items():
-        table = trace.tables[t]
+    for table in (trace.tables[t] for t in tables):
         if table.dtype != "fp32":
             raise ConfigError(
                 f"table {table.name!r} is {table.dtype}: its sums would be rounded once more; "
                 "--set trace.table_dtype=fp32 studies it with FP32 entries"
             )
+
+
+def rewrite(trace: Trace, memo: dict[int, MemoTable]) -> Trace:
+    """Return ``trace`` with one lookup for each cluster that a bag touches; other tables' lookups stay as they are.
+
+    A bag's lookups of a memo table ascend by cluster. An entry that a bag reads n times is in n of its sums.
+    Means become sums, to be divided by the bag's former lookups, which the trace no longer shows. Raises
+    ConfigError as ``check_summable`` does.
+    """
+    check_summable(trace, tuple(memo))
+    tables, pooling = list(trace.tables), trace.calls.pooling.copy()
+    other = ~np.isin(trace.table, list(memo))
+    bags, entries = [trace.bag[other].astype(np.int64)], [trace.entry[other].astype(np.int64)]
+    for t, one in memo.items():
         mine = trace.table == t
         bag, entry = _summed(trace.bag[mine].astype(np.int64), trace.entry[mine], one)
         bags.append(bag)
         entries.append(entry)
-        tables[t] = replace(table, entries=one.entries)
+        tables[t] = replace(trace.tables[t], entries=one.entries)
         pooling[trace.calls.table == t] = POOLINGS.index("sum")
     bag = np.concatenate(bags)
     order = np.argsort(bag, kind="stable")  # a bag is of one table, so in one piece already

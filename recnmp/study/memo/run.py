@@ -1,6 +1,7 @@
 """A memoization study from its request to its document and its rewritten traces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from recnmp.errors import ConfigError
 from recnmp.report.provenance import provenance
 from recnmp.study.memo.bags import Longs, TrainingBags, known_bags, summed_tables, training_bags
 from recnmp.study.memo.checked import check_sums
-from recnmp.study.memo.layout import MemoTable, memo_tables, rewrite
+from recnmp.study.memo.layout import MemoTable, check_summable, memo_tables, rewrite
 from recnmp.study.memo.merging import cut, find_merges
 from recnmp.study.memo.partition import partition, read_parts
 from recnmp.study.memo.request import Request
@@ -54,65 +55,71 @@ def memo_study(
     tables = tuple(sorted(set(summed_tables(train)) & set(summed_tables(judged))))
     if not tables:
         raise ConfigError(f"{path}: no table is summed in all its calls, so partial sums are of no use")
+    check_summable(judged, tables)
+    digest = trace_digest(judged)
     bags = training_bags(train, tables, request.least)
     tell(f"parting {bags.items:,} items")
     part = _parts(bags, request, judged, tables)
     tell("merging clusters")
-    base = sum(judged.tables[t].entries * judged.tables[t].entry_bytes for t in tables)
-    widths = np.array([table.entry_bytes for table in judged.tables], np.int64)[bags.table]
-    merges = find_merges(bags, part, widths, 2 * max(request.memory) * base)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_trace(judged, folder / "plain.parquet")
     rows: dict[str, list[Row]] = {"memory": [], "runs": [], "clusters": []}
-    budgets = [(1.0, 0), *zip(request.memory, cut(merges, base, request.memory), strict=True)]
-    for ratio, count in budgets:
+    for ratio, made in _budgets(bags, part, request, judged, tables):
         tell(f"rewriting bags for {ratio:g} times the memory")
-        made = memo_tables(judged, tables, bags, merges.clusters(count, bags.items))
-        rewritten = rewrite(judged, made) if count else judged
+        rewritten = judged
+        if ratio > 1:
+            meta = {**judged.meta, "memo": {"memory": ratio, "of": digest}}
+            rewritten = replace(rewrite(judged, made), meta=meta)
         told = _memory_row(ratio, judged, rewritten, made) | check_sums(judged, rewritten, made)
         if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
             save_trace(rewritten, folder / (f"memo_{ratio:g}x.parquet" if ratio > 1 else "plain.parquet"))
         if sides is not None:
             tell(f"host and near memory, {ratio:g} times the memory")
             told |= sides.build(told["build_read_bytes"], told["build_written_bytes"])
             replayed = rewritten.select(0, request.batches)
-            rows["runs"] += [
-                {"memory": ratio, "batches": replayed.batches} | row for row in sides.run(replayed)
-            ]
+            head = {"memory": ratio, "batches": replayed.batches}
+            rows["runs"] += [head | row for row in sides.run(replayed)]
         rows["memory"].append(told)
         rows["clusters"] += _cluster_rows(ratio, judged, made)
     if sides is not None:
         rows["runs"] = against_plain(rows["runs"], {row["memory"]: row["build_ns"] for row in rows["memory"]})
-    asked = request.document()
-    system = _system(config) if sides is not None else None
-    digest = trace_digest(judged)
+    learnt = request.train if isinstance(request.train, Path) else path
     return {
         "format": FORMAT,
         "trace": _described(path, judged) | {"digest": digest},
-        "train": _described(request.train if isinstance(request.train, Path) else path, train)
-        | {"digest": trace_digest(train), "items": bags.items},
+        "train": _described(learnt, train) | {"digest": trace_digest(train), "items": bags.items},
         "known_bags_share": known_bags(train, judged, tables),
-        "request": asked,
-        "system": system,
         "partition": {"parts": len(np.unique(part[part >= 0])), "items": int((part >= 0).sum())},
+        **_origin(request, config, digest),
         **rows,
-        "provenance": provenance({"request": asked, "system": system}, digest),
     }
+
+
+def _budgets(
+    bags: TrainingBags, part: Longs, request: Request, judged: Trace, tables: tuple[int, ...]
+) -> Iterator[tuple[float, dict[int, MemoTable]]]:
+    """Yield every budget with its memo tables, first 1 with plain ones."""
+    base = sum(judged.tables[t].entries * judged.tables[t].entry_bytes for t in tables)
+    widths = np.array([table.entry_bytes for table in judged.tables], np.int64)[bags.table]
+    # what alone takes twice the largest budget is beyond all of them
+    merges = find_merges(bags, part, widths, 2 * max(request.memory) * base)
+    budgets = [(1.0, 0), *zip(request.memory, cut(merges, base, request.memory), strict=True)]
+    for ratio, count in budgets:
+        yield ratio, memo_tables(judged, tables, bags, merges.clusters(count, bags.items))
+
+
+def _origin(request: Request, config: Config, digest: str) -> Row:
+    """Return what was asked for, and the sections of the configuration that were used; none where nothing was run."""
+    data, asked = config.model_dump(mode="json"), request.document()
+    used = ("memory", "placement", "cache", "arrival", "nmp", "functional_check")
+    system = {name: data[name] for name in used} if request.simulate else None
+    record = provenance({"request": asked, "system": system}, digest)
+    return {"request": asked, "system": system, "provenance": record}
 
 
 def _parts(bags: TrainingBags, request: Request, judged: Trace, tables: tuple[int, ...]) -> Longs:
     if isinstance(request.partition, Path):
         return read_parts(request.partition, bags, judged.tables[tables[0]].entries)
     return partition(bags, request.partition, request.part_size)
-
-
-def _system(config: Config) -> Row:
-    """Return the sections of the configuration that a study uses."""
-    data = config.model_dump(mode="json")
-    return {
-        name: data[name] for name in ("memory", "placement", "cache", "arrival", "nmp", "functional_check")
-    }
 
 
 def _described(path: Path, trace: Trace) -> Row:

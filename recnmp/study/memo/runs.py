@@ -5,16 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from recnmp._registry import did_you_mean, plugin, plugin_names
 from recnmp.config import Config
-from recnmp.library.dram import load_standard
 from recnmp.memory.replay import replay
 from recnmp.memory.requests import Requests
 from recnmp.nmp import functional
-from recnmp.nmp.base import SlsRun, System, need_bursts_of_64_bytes, sorted_by
+from recnmp.nmp.base import SlsRun, sorted_by
 from recnmp.nmp.sharing import run_shared
 from recnmp.placement.place import make_mapping, place
 from recnmp.report.energy import PAPER, energy_section
+from recnmp.resolve import Parts, resolve
 from recnmp.trace.trace import Trace
 from recnmp.units import cycles_to_ns, gb_per_s
 
@@ -24,38 +23,30 @@ _BUILT = 4096  # entries that are read or written to find the bandwidth of makin
 
 @dataclass(frozen=True)
 class Sides:
-    """Host and, unless ``nmp.kind`` is host, near memory of a configuration, whose model and trace are not used."""
+    """Host and, unless ``nmp.kind`` is host, near memory of a configuration; its own model and trace are not run."""
 
-    config: Config
-    system: System
+    parts: Parts
 
     @classmethod
     def of(cls, config: Config) -> "Sides":
-        """Check what a run would check; raises ConfigError for what a study does not do."""
-        kind, kinds = config.nmp.kind, plugin_names("nmp")
-        if kind not in kinds:
-            raise config.error(("nmp", "kind"), f"unknown kind {kind!r}{did_you_mean(kind, kinds)}", kinds)
+        """Find all that ``config`` names; raises ConfigError for what is not there, and what a study does not do."""
         if config.arrival.tables == "separate":
             raise config.error(
                 ("arrival", "tables"), "a memoization study has the tables of one model: shared"
             )
         if config.placement.profile is not None:
             raise config.error(("placement", "profile"), "a memoization study counts the batches it replays")
-        spec = load_standard(config.memory.standard)
-        if kind != "host":
-            need_bursts_of_64_bytes(spec, f"nmp.kind {kind}")
-        return cls(config, System(spec, config.memory, config.cache, config.arrival))
+        return cls(resolve(config))
 
     def run(self, trace: Trace) -> list[dict[str, Any]]:
         """Return a row for each side: time and energy of ``trace``; raises as ``recnmp.simulate.simulate`` does."""
-        config, system = self.config, self.system
+        parts, config, system = self.parts, self.parts.config, self.parts.system
         placed = place(trace, config.memory, system.spec, config.placement)
-        host = run_shared(lambda on: plugin("nmp", "host").run(trace, placed, on, None), system)
+        host = run_shared(lambda on: parts.host.run(trace, placed, on, parts.host_options), system)
         near: SlsRun | None = None
-        if config.nmp.kind != "host":
-            architecture = plugin("nmp", config.nmp.kind)
-            options = config.section(("nmp", "options"), architecture.Options)
-            near = run_shared(lambda on: architecture.run(trace, placed, on, options), system)
+        if parts.nmp is not None:
+            nmp, options = parts.nmp, parts.nmp_options
+            near = run_shared(lambda on: nmp.run(trace, placed, on, options), system)
             functional.check(config.functional_check, trace, placed, near, system)
         energy = energy_section(host, near, trace, system)
         rows = []
@@ -83,7 +74,7 @@ class Sides:
         return {"build_gb_per_s": bandwidth, "build_ns": taken}
 
     def _bandwidth(self, write_share: float) -> float:
-        system, memory = self.system, self.config.memory
+        system, memory = self.parts.system, self.parts.config.memory
         spec, mapping, width = system.spec, make_mapping(memory, system.spec), 4  # bursts of an entry
         number = np.arange(_BUILT)
         write = np.diff(np.floor(np.arange(_BUILT + 1) * write_share)) > 0

@@ -230,7 +230,7 @@ def test_making_sums_takes_their_bytes_at_less_than_the_channel_s_peak():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["nmp.kind=recmp"], "did you mean 'recnmp'"),
+        (["nmp.kind=recmp"], "unknown kind 'recmp'"),
         (["arrival.threads=2", "arrival.tables=separate"], "a memoization study has the tables of one model"),
         (["placement.replicate.entries=4", "placement.profile.batches=1"], "counts the batches it replays"),
     ],
