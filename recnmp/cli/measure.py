@@ -14,7 +14,8 @@ _BATCHES = "1,4,16,64,256,1024"
 _MODEL = "Model of the library or YAML file; several with commas or by repeating; all for the whole library."
 
 
-def _numbers(_: click.Context, option: click.Parameter, value: str) -> list[int]:
+def numbers(_: click.Context, option: click.Parameter, value: str) -> list[int]:
+    """Read whole numbers with commas; raises BadParameter for anything else."""
     parts = value.split(",")
     if not all(part.strip().isdecimal() and int(part) > 0 for part in parts):
         raise click.BadParameter(f"{value!r}: whole numbers above 0 with commas", param=option)
@@ -22,7 +23,7 @@ def _numbers(_: click.Context, option: click.Parameter, value: str) -> list[int]
 
 
 def _some_numbers(context: click.Context, option: click.Parameter, value: str | None) -> list[int] | None:
-    return None if value is None else _numbers(context, option, value)
+    return None if value is None else numbers(context, option, value)
 
 
 def _size(_: click.Context, option: click.Parameter, value: str | None) -> int | None:
@@ -96,7 +97,7 @@ def measure() -> None:
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True, help="What computes."
 )
 @click.option(
-    "--batch", "batches", default=_BATCHES, show_default=True, callback=_numbers, help="Batch sizes."
+    "--batch", "batches", default=_BATCHES, show_default=True, callback=numbers, help="Batch sizes."
 )
 @click.option(
     "--dtype",
@@ -151,7 +152,7 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
     help="Time SLS of one batch of each size instead, as an operator beside the dense parts of --model.",
 )
 @_options(*_from_trace)
-@click.option("--threads", default="1", show_default=True, callback=_numbers, help="Such as 1,2,4.")
+@click.option("--threads", default="1", show_default=True, callback=numbers, help="Such as 1,2,4.")
 @click.option(
     "--dtype",
     "dtypes",
@@ -211,7 +212,7 @@ def roof(**options: Any) -> None:
 @measure.command()
 @_options(_models_option, _threads_option, _repeats_option, _clock_option)
 @click.option(
-    "--batch", "batches", default="16,64,256", show_default=True, callback=_numbers, help="Batch sizes."
+    "--batch", "batches", default="16,64,256", show_default=True, callback=numbers, help="Batch sizes."
 )
 @click.option(
     "--gather", default="rm1", show_default=True, metavar="M", help="Model whose indices are gathered."

@@ -2,30 +2,35 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from recnmp.errors import ConfigError
 from recnmp.library.host_times import Clock, SlsBatch, SlsTimes, tables_of
 from recnmp.library.model import RecModel
 from recnmp.library.part_timing import PartTiming, instability
 from recnmp.mlp.gather import GatherSamples, default_table_bytes, gathering, time_per_lookup
-from recnmp.mlp.gather_plan import SAMPLE_LOOKUPS, plan_gather
+from recnmp.mlp.gather_plan import GatherPlan, PlannedCall, plan_gather
 from recnmp.mlp.profiling import today
 from recnmp.trace.synthetic import synthetic_trace
 from recnmp.units import TableDtype
 
-CALLS = 256
-"""Calls of a pass whose batches are small, at least, so that they are not timed by a handful of calls."""
-
-MOST_BATCHES = 64
-"""Batches of a pass, at most."""
+SAMPLES = 1024
+"""Samples of a pass, cut into batches of each size: all sizes look up the same entries in the same order."""
 
 
-def batches_of_a_pass(model: RecModel, batch_size: int) -> int:
-    """Return how many batches one pass gathers: one that is long enough for a sample, else up to 64."""
-    lookups = batch_size * sum(group.count * group.pooling_factor for group in model.tables)
-    if lookups >= SAMPLE_LOOKUPS:
-        return 1
-    return min(MOST_BATCHES, math.ceil(max(CALLS / model.n_tables, SAMPLE_LOOKUPS / lookups)))
+def batches_of_a_pass(batch_size: int) -> int:
+    """Return how many batches one pass gathers."""
+    return math.ceil(SAMPLES / batch_size)
+
+
+def in_batches(plan: GatherPlan, batch_size: int) -> GatherPlan:
+    """Return ``plan``, a call of all samples for each table, cut into batches, one table after another."""
+    calls = []
+    for first in range(0, len(plan.calls[0].offsets) - 1, batch_size):
+        for call in plan.calls:
+            offsets = call.offsets[first : first + batch_size + 1]
+            calls.append(PlannedCall(call.table, call.slot[offsets[0] : offsets[-1]], offsets - offsets[0]))
+    return replace(plan, calls=tuple(calls))
 
 
 def measure_sls_batches(
@@ -42,8 +47,9 @@ def measure_sls_batches(
 ) -> SlsTimes:
     """Time SLS over all tables of ``model`` for one batch of each size, by PyTorch's embedding bags.
 
-    Every size is timed in a fresh process, in ``passes`` passes over the model's own synthetic indices; a time is a
-    pass's over its batches, so what the framework spends on a call is in it. ``clock`` cpu leaves out when other
+    Every size is timed in a fresh process, in ``passes`` passes over the model's own synthetic indices, those of the
+    same samples whatever the size; a time is a pass's over its batches. So what the framework spends on a call is in
+    it, and sizes differ by nothing else but the order of tables. ``clock`` cpu leaves out when other
     work had the core, for one thread. Raises as `recnmp.mlp.gather.measure_gather` does.
     """
     if clock == "cpu" and threads > 1:
@@ -53,8 +59,9 @@ def measure_sls_batches(
     budget, points, allocated, backend = table_bytes or default_table_bytes(), [], 0, ""
     for size in sorted(set(batches)):
         progress(f"{model.name}: SLS of a batch of {size}")
-        of_pass = batches_of_a_pass(model, size)
-        plan = plan_gather(synthetic_trace(model, of_pass, size, seed), dtype, budget)
+        of_pass = batches_of_a_pass(size)
+        samples_of_pass = synthetic_trace(model, 1, of_pass * size, seed)
+        plan = in_batches(plan_gather(samples_of_pass, dtype, budget), size)
         with gathering(plan, threads, passes) as process:
             samples = GatherSamples(**process.answer())
         per_lookup = time_per_lookup(plan, samples.group, samples.cpu if clock == "cpu" else samples.ns)

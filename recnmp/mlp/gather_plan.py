@@ -69,11 +69,14 @@ class GatherPlan:
     def groups(self) -> tuple[tuple[PlannedCall, ...], ...]:
         """The calls of a pass in pieces, each timed by itself; a short rest joins the last piece."""
         groups: list[list[PlannedCall]] = [[]]
+        lookups = 0  # of the last group
         for call in self.calls:
-            if sum(len(c.slot) for c in groups[-1]) >= SAMPLE_LOOKUPS:
+            if lookups >= SAMPLE_LOOKUPS:
                 groups.append([])
+                lookups = 0
             groups[-1].append(call)
-        if len(groups) > 1 and sum(len(c.slot) for c in groups[-1]) < SAMPLE_LOOKUPS:
+            lookups += len(call.slot)
+        if len(groups) > 1 and lookups < SAMPLE_LOOKUPS:
             rest = groups.pop()
             groups[-1] += rest
         return tuple(tuple(group) for group in groups)

@@ -1,5 +1,6 @@
 """SLS of whole batches and the machine's roofs: measured, stored, read again."""
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -11,8 +12,10 @@ from recnmp.library.model import load_model
 from recnmp.library.part_timing import PartTiming
 from recnmp.mlp import gather_batches
 from recnmp.mlp.gather import GatherSamples
-from recnmp.mlp.gather_batches import batches_of_a_pass, measure_sls_batches
+from recnmp.mlp.gather_batches import batches_of_a_pass, in_batches, measure_sls_batches
+from recnmp.mlp.gather_plan import plan_gather
 from recnmp.mlp.roof import measure_roof
+from recnmp.trace.synthetic import synthetic_trace
 
 TIME = PartTiming(median_ns=100, iqr_ns=1, min_ns=99, repeats=9)
 
@@ -38,11 +41,26 @@ class FakeProcess:
         return GatherSamples("fake", self.groups, [0] * n, [1000] * n, 400 * n, [400] * n)._asdict()
 
 
-def test_small_batches_are_timed_over_enough_calls_and_large_ones_alone():
-    ncf, rm2 = load_model("ncf"), load_model("rm2")
-    assert batches_of_a_pass(ncf, 1) == 64
-    assert batches_of_a_pass(rm2, 4) == 8
-    assert batches_of_a_pass(rm2, 1024) == 1
+def test_every_batch_size_looks_up_the_same_samples():
+    assert [batches_of_a_pass(size) for size in (1, 16, 1000, 1024, 5000)] == [1024, 64, 2, 1, 1]
+
+
+def test_batches_cut_from_a_pass_look_up_what_batches_drawn_one_by_one_do():
+    rm3 = load_model("rm3")
+    cut = in_batches(plan_gather(synthetic_trace(rm3, 1, 12, 1), "fp32", 1 << 20), 5)
+    drawn = plan_gather(synthetic_trace(rm3, 2, 5, 1), "fp32", 1 << 20)
+
+    assert len(cut.calls) == 30
+    assert [len(call.offsets) - 1 for call in cut.calls] == [5] * 20 + [2] * 10
+    for mine, theirs in zip(cut.calls[:20], drawn.calls, strict=True):
+        assert mine.table == theirs.table
+        assert mine.offsets.tolist() == theirs.offsets.tolist()
+        # entries are numbered by what a trace reads, so only their order and repeats can be the same
+        assert ranks(mine.slot) == ranks(theirs.slot)
+
+
+def ranks(slot) -> list[int]:
+    return np.unique(slot, return_inverse=True)[1].tolist()
 
 
 @pytest.mark.parametrize(("clock", "ns"), [("wall", 1000), ("cpu", 400)])
@@ -53,7 +71,7 @@ def test_the_time_of_a_batch_is_that_of_a_pass_over_its_batches(monkeypatch, clo
     found = measure_sls_batches(ncf, [4, 1], clock=clock, passes=3, table_bytes=1 << 20)
 
     assert [batch.batch_size for batch in found.batches] == [1, 4]
-    assert [batch.sls.median_ns for batch in found.batches] == pytest.approx([ns / 64, ns / 64], abs=0.1)
+    assert [batch.sls.median_ns for batch in found.batches] == pytest.approx([ns / 1024, ns / 256], abs=0.1)
     assert found.batches[0].cpu_share == 0.4
     assert not found.batches[0].stable
     assert found.clock == clock
@@ -110,6 +128,7 @@ def test_sls_of_batches_and_roofs_join_a_profile(tmp_path, monkeypatch):
     monkeypatch.setattr("recnmp.mlp.roof.dram_copy_bytes", lambda: 1 << 20)
     out = str(tmp_path / "mine.yaml")
 
+    monkeypatch.setattr(gather_batches, "SAMPLES", 4)
     small = ["--batch", "1,2", "--passes", "3", "--table-memory", "4 MiB", "--clock", "cpu"]
     sls = run("sls", "--model", "ncf", *small, "--out", out)
     roof = run("roof", "--repeats", "3", "--clock", "cpu", "--out", out)
