@@ -11,6 +11,7 @@ from recnmp._registry import did_you_mean
 from recnmp.config.mapping import names_file
 from recnmp.errors import ConfigError
 from recnmp.library.device import BatchTimes, BesideTimes, DeviceProfile, PartTiming
+from recnmp.library.host_times import SlsTimes
 from recnmp.library.model import load_model
 from recnmp.mlp.timing import MlpTiming
 
@@ -67,6 +68,29 @@ def time_from_profile(profile: DeviceProfile, model_name: str, batch_size: int) 
         age_days=age_days(profile.date),
         note=_note(profile, low, high),
     )
+
+
+def sls_from_profile(profile: DeviceProfile, model_name: str, batch_size: int) -> tuple[PartTiming, SlsTimes]:
+    """Return the stored time of SLS of one batch on the host, and the measurement that it is from.
+
+    Between measured batch sizes as `time_from_profile`. Raises ConfigError for a model that the profile lacks, whose
+    tables have changed since it was measured, and for a batch outside the measured ones.
+    """
+    where = f"SLS of batches in device profile {profile.name!r}"
+    times = find(profile.sls_batches, model_name, where)
+    if not times.fits(load_model(model_name)):
+        raise ConfigError(f"{where} was measured for other tables than model {model_name!r} has now")
+    low, high, share = around(times.batches, batch_size, f"{where}, model {model_name!r}")
+    return (_between(low.sls, high.sls, share) if share else low.sls), times
+
+
+def operator_times(profile: DeviceProfile, model_name: str, batch_size: int) -> dict[str, PartTiming]:
+    """Return the stored times of all operators of a model for one batch: ``sls``, then those of `RecModel.parts`.
+
+    Raises as `sls_from_profile` and `time_from_profile` do.
+    """
+    sls, _ = sls_from_profile(profile, model_name, batch_size)
+    return {"sls": sls} | dict(time_from_profile(profile, model_name, batch_size).parts)
 
 
 def slowdown_from_profile(

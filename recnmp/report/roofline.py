@@ -1,0 +1,181 @@
+"""A roofline as text and as a figure."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from recnmp.report.charts import COLOURS
+from recnmp.report.plots import GREY, STYLE, check_suffix
+from recnmp.report.tables import PART_LABELS
+
+Json = Mapping[str, Any]
+
+_MARKERS = {
+    "sls": "*",
+    "bottom_mlp": "o",
+    "top_mlp": "s",
+    "heads": "D",
+    "attention": "^",
+    "recurrent": "v",
+    "cross": "P",
+    "interaction": "X",
+}
+_LIFTED = "#8f1d6b"
+
+
+def roofline_lines(document: Json) -> Iterator[str]:
+    """Yield a roofline of `recnmp.mlp.roofline.roofline` for a terminal."""
+    roofs, memory = document["roofs"], document["memory"]
+    yield f"{document['device']} · {document['machine']}"
+    yield f"  {roofs['method']}{'' if roofs['stable'] else ' (unstable)'}"
+    rates = f"DRAM {roofs['dram_gb_per_s']:.1f} GB/s, cache {roofs['cache_gb_per_s']:.1f} GB/s"
+    yield f"  compute {roofs['gflop_per_s']:,.1f} GFLOP/s, {rates}"
+    yield f"  {memory_text(memory)}"
+    yield ""
+    yield (
+        f"{'model':<18}{'operator':<18}{'batch':>6}{'MFLOP':>11}{'MB':>11}{'FLOP/B':>8}{'GFLOP/s':>9}{'roof':>8}"
+        "  bound"
+    )
+    for point in document["points"]:
+        reached = "-" if point["gflop_per_s"] is None else f"{point['gflop_per_s']:.2f}"
+        flop = point["product_flop"] + point["other_flop"]
+        yield (
+            f"{point['model']:<18}{PART_LABELS[point['operator']]:<18}{point['batch_size']:>6}{flop / 1e6:>11,.3f}"
+            f"{point['bytes'] / 1e6:>11,.3f}{point['flop_per_byte']:>8.2f}{reached:>9}"
+            f"{point['roof_from_dram_gflop_per_s']:>8.1f}  {point['bound']}"
+        )
+
+
+def memory_text(memory: Json) -> str:
+    """Return what the modelled memory delivers, in a line."""
+    ranks = f"{memory['ranks']} rank{'s' * (memory['ranks'] != 1)}"
+    channels = f"{memory['channels']} channel{'s' * (memory['channels'] != 1)}"
+    limits = f"each {memory['rank_share']:.0%} of its bus ({memory['rank_limit']}, refresh)"
+    return (
+        f"modelled memory, {memory['standard']}, entries of {memory['entry_bytes']} B: host "
+        f"{memory['host_gb_per_s']:.1f} GB/s over {channels}, near memory "
+        f"{memory['near_memory_gb_per_s']:.1f} GB/s in {ranks}, {limits}"
+    )
+
+
+def draw_roofline(document: Json, path: Path) -> None:
+    """Draw a roofline into ``path``, SVG or PNG, the same bytes for the same data.
+
+    Operators without arithmetic (copies) and without a time are left out. Raises ConfigError for another suffix.
+    """
+    check_suffix(path)
+    shown = [p for p in document["points"] if p["flop_per_byte"] > 0 and p["gflop_per_s"]]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(9.2, 5.4), layout="constrained")
+        axes = figure.add_subplot()
+        x, y = _limits(shown, document)
+        _roofs(axes, document, x)
+        _points(axes, shown)
+        axes.set(xscale="log", yscale="log", xlim=x, ylim=y)
+        axes.set_xlabel("operational intensity (FLOP per byte that operators move)")
+        axes.set_ylabel("GFLOP/s")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter("{x:g}")
+        axes.grid(which="major")
+        axes.set_axisbelow(True)
+        title = f"Operators on {document['machine']}"
+        figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
+        axes.set_title(_caption(document, shown), fontsize=7, color=GREY)
+        _legend(figure, shown)
+        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+        figure.savefig(path, dpi=160, metadata=metadata)
+
+
+def _caption(document: Json, shown: Sequence[Json]) -> str:
+    """Return what a reader must know, in lines."""
+    clock = ", CPU time" if document["clock"] == "cpu" else ""
+    threads = f"{document['threads']} thread{'s' * (document['threads'] != 1)}"
+    sizes = sorted({p["batch_size"] for p in shown}) or [0]
+    memory = document["memory"]
+    text = (
+        f"{document['backend']}, {threads}{clock}, {document['measured_on']}; larger markers, larger batches: "
+        f"{sizes[0]} to {sizes[-1]}. Weights stay in caches between calls, so operators may lie above the roof of "
+        f"DRAM. Black and grey: measured on this machine. Purple: modelled memory, {memory['standard']}, "
+        f"{memory['ranks']} ranks, entries of {memory['entry_bytes']} B, by its standard."
+    )
+    return textwrap.fill(text, 150)
+
+
+def _limits(shown: Sequence[Json], document: Json) -> tuple[tuple[float, float], tuple[float, float]]:
+    xs = [p["flop_per_byte"] for p in shown] or [1.0]
+    ys = [p["gflop_per_s"] for p in shown] or [1.0]
+    x = min(*xs, 0.1) / 2, max(*xs, 50.0) * 2
+    return x, (min(*ys, 1.0) / 2, document["roofs"]["gflop_per_s"] * 2)
+
+
+def _roofs(axes: Axes, document: Json, x: tuple[float, float]) -> None:
+    """Draw the measured roofs of the machine, and those of the modelled memory."""
+    roofs, memory = document["roofs"], document["memory"]
+    top = roofs["gflop_per_s"]
+    at = np.geomspace(*x, 200)
+    kinds: tuple[tuple[str, float, dict[str, Any]], ...] = (
+        ("near memory", memory["near_memory_gb_per_s"], {"color": _LIFTED, "linewidth": 1.8}),
+        ("cache", roofs["cache_gb_per_s"], {"color": GREY, "linestyle": "--", "linewidth": 1.0}),
+        (
+            "host over its channels",
+            memory["host_gb_per_s"],
+            {"color": _LIFTED, "linestyle": ":", "linewidth": 1.4},
+        ),
+        ("DRAM", roofs["dram_gb_per_s"], {"color": "#333333", "linewidth": 1.4}),
+    )
+    lowest = min(rate for _, rate, _ in kinds)
+    for name, rate, style in kinds:
+        axes.plot(at, np.minimum(top, at * rate), zorder=1.5, **style)
+        # names run along their lines, the lowest one's below it, since roofs may lie close to each other
+        below = rate == lowest
+        axes.text(
+            x[0] * 1.1,
+            x[0] * 1.1 * rate * (0.9 if below else 1.1),
+            f"{name}, {rate:.0f} GB/s",
+            color=style["color"],
+            fontsize=7.5,
+            va="top" if below else "bottom",
+            rotation=np.degrees(np.arctan(rate)),
+            rotation_mode="anchor",
+            transform_rotates_text=True,
+        )
+    text = f"FP32 product, {top:.0f} GFLOP/s"
+    axes.annotate(text, (x[1], top), xytext=(-4, 4), textcoords="offset points", ha="right", fontsize=7.5)
+
+
+def _points(axes: Axes, shown: Sequence[Json]) -> None:
+    """Draw every operator at its batch sizes, joined by a line, larger markers for larger batches."""
+    models = list(dict.fromkeys(p["model"] for p in shown))
+    sizes = sorted({p["batch_size"] for p in shown})
+    for model, operator in dict.fromkeys((p["model"], p["operator"]) for p in shown):
+        mine = [p for p in shown if (p["model"], p["operator"]) == (model, operator)]
+        x, y = ([p[key] for p in mine] for key in ("flop_per_byte", "gflop_per_s"))
+        colour = COLOURS[models.index(model) % len(COLOURS)]
+        axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.7, zorder=2)
+        area = [
+            (90 if operator == "sls" else 30) * (0.45 + 0.75 * sizes.index(p["batch_size"]) / len(sizes))
+            for p in mine
+        ]
+        axes.scatter(
+            x, y, s=area, marker=_MARKERS[operator], color=colour, edgecolor="white", linewidth=0.4, zorder=3
+        )
+
+
+def _legend(figure: Figure, shown: Sequence[Json]) -> None:
+    models = list(dict.fromkeys(p["model"] for p in shown))
+    operators = [name for name in PART_LABELS if name in {p["operator"] for p in shown}]
+    handles = [
+        Line2D([], [], color=COLOURS[n % len(COLOURS)], linewidth=3, label=model)
+        for n, model in enumerate(models)
+    ] + [
+        Line2D([], [], color=GREY, marker=_MARKERS[name], linestyle="", markersize=5, label=PART_LABELS[name])
+        for name in operators
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8)
