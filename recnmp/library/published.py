@@ -19,6 +19,10 @@ Certainty = Literal[
 and fairly sure; recalled, digits may be off; recalled, may be wrong; computed from other facts."""
 
 
+SHARE_OF_TIME = "share of time"
+"""Unit of a share of one that is compared by its difference: a small share may double and mean nothing."""
+
+
 class PublishedValue(Facts):
     """One published number.
 
@@ -26,7 +30,7 @@ class PublishedValue(Facts):
         id: by which an experiment answers it.
         what: the quantity, in words.
         value: None where the paper says something without a number, which ``what`` then repeats.
-        unit: of ``value``; ``x`` for ratios, ``share`` for shares of one.
+        unit: of ``value``; ``x`` for ratios, ``share`` for shares of one, `SHARE_OF_TIME`.
         certainty: how sure the value is.
         source: where it was read or recalled from.
         not_run: why there is nothing of ours, for values that no experiment answers.

@@ -8,11 +8,15 @@ from typing import Any, Literal
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from recnmp.report.plots import GREY, STYLE, check_suffix
 
 COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a8405f", "#2f9c95")
+
+_PALE = 0.45
+"""Strength of the colours of what others found."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Chart:
         ticks: what stands below the x axis, one for each value of every series.
         marks: published values as horizontal lines, by what is written at them.
         caption: what a reader must know, below the title: which traces.
+        beside: of ``stacked``, what others found, by the names of ``series``: paler bars to the right of ours.
+        groups: of ``stacked``, what stands below equal runs of bars, which are set apart.
     """
 
     kind: Literal["lines", "bars", "stacked"]
@@ -47,6 +53,8 @@ class Chart:
     series: tuple[Series, ...]
     marks: tuple[tuple[str, float], ...] = ()
     caption: str = ""
+    beside: tuple[Series, ...] = ()
+    groups: tuple[str, ...] = ()
 
 
 def draw(chart: Chart, path: Path) -> None:
@@ -56,15 +64,18 @@ def draw(chart: Chart, path: Path) -> None:
     """
     check_suffix(path)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 4.4), layout="constrained")
+        figure = Figure(figsize=(8.4 if len(chart.ticks) < 30 else 11, 4.4), layout="constrained")
         axes = figure.add_subplot()
         if chart.kind == "lines":
             _lines(axes, chart)
+        elif chart.groups:
+            draw_groups(axes, chart)
         else:
             _bars(axes, chart)
         _frame(axes, chart)
         figure.suptitle(chart.title, x=0.01, ha="left", fontsize=10, fontweight="bold")
-        axes.set_title(textwrap.fill(chart.caption, 150), fontsize=7, color=GREY)
+        above = 16 if chart.groups else 6  # points: names of groups stand below the caption
+        axes.set_title(textwrap.fill(chart.caption, 150), fontsize=7, color=GREY, pad=above)
         metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
         figure.savefig(path, dpi=160, metadata=metadata)
 
@@ -100,9 +111,38 @@ def _bars(axes: Axes, chart: Chart) -> None:
             axes.bar_label(bars, texts, fontsize=5.8, padding=1.5, color="#333333")
 
 
+def places(chart: Chart) -> list[float]:
+    """Return where the ticks of ``chart`` stand: a step apart, and one more between its groups."""
+    run = len(chart.ticks) // max(1, len(chart.groups))
+    return [n + (n // run if chart.groups else 0) for n in range(len(chart.ticks))]
+
+
+def draw_groups(axes: Axes, chart: Chart) -> None:
+    """Draw stacked bars in groups, those of others paler to the right of ours."""
+    x, names = np.array(places(chart)), [one.name for one in chart.series]
+    for stack, shift, strength in ((chart.series, -0.21, 1.0), (chart.beside, 0.21, _PALE)):
+        bottom = np.zeros(len(x))
+        for one in stack:
+            y = np.array([0.0 if value is None else value for value in one.values])
+            colour = to_rgb(COLOURS[names.index(one.name) % len(COLOURS)])
+            paler = tuple(1 - strength * (1 - part) for part in colour)
+            label = one.name if strength == 1 else None
+            axes.bar(x + shift, y, 0.38, bottom=bottom, color=paler, label=label)
+            bottom = bottom + y
+    axes.tick_params(axis="x", labelsize=6.5, length=0)
+    axes.set_xlim(x[0] - 0.8, x[-1] + 0.8)
+    run = len(chart.ticks) // len(chart.groups)
+    for n, group in enumerate(chart.groups):
+        middle = (x[n * run] + x[(n + 1) * run - 1]) / 2
+        where = axes.get_xaxis_transform()
+        axes.text(
+            middle, 1.01, group, ha="center", va="bottom", fontsize=8, fontweight="bold", transform=where
+        )
+
+
 def _frame(axes: Axes, chart: Chart) -> None:
     """Set axes, legend and the marks of published values."""
-    axes.set_xticks(range(len(chart.ticks)), chart.ticks)
+    axes.set_xticks(places(chart), chart.ticks)
     axes.set_xlabel(chart.x)
     axes.set_ylabel(chart.y)
     axes.grid(axis="y")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recnmp.errors import RecnmpError
+from recnmp.library.published import SHARE_OF_TIME
 from recnmp.report.charts import Chart, draw
 from recnmp.report.result import plain, write_whole
 
@@ -22,6 +23,10 @@ _CERTAINTY = {
     "recalled low": "recalled, may be wrong",
     "derived": "computed from other facts, or ours alone",
 }
+_REUSE = (
+    "Every number of ours stands beside the reuse of its trace: the share of lookups that read an entry for the "
+    "first time, and the hits of one fully associative LRU cache over all tables. "
+)
 _WIDTH = 118
 
 
@@ -35,15 +40,15 @@ def scoreboard_lines(document: Json, width: int = 100) -> Iterator[str]:
         if (row["experiment"] or "not run") != experiment:
             experiment, trace = row["experiment"] or "not run", ""
             yield ""
-            yield f"{experiment:<{width - 46}}{'published':>10}  {'certainty':<16}{'ours':>9}{'ratio':>8}"
+            yield f"{experiment:<{width - 47}}{'published':>10}  {'certainty':<16}{'ours':>9}{'ratio':>9}"
         if row["trace"] and trace_text(row["trace"]) != trace:
             trace = trace_text(row["trace"])
             yield f"  [{trace}]"
-        what = textwrap.wrap(row["what"], width - 49)
+        what = textwrap.wrap(row["what"], width - 50)
         yield from (f"  {line}" for line in what[:-1])
-        ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+        ratio = _beside(row)
         figures = f"{shown(row['published'], row['unit']):>10}  {row['certainty']:<16}"
-        yield f"  {what[-1]:<{width - 48}}{figures}{shown(row['ours'], row['unit']):>9}{ratio:>8}".rstrip()
+        yield f"  {what[-1]:<{width - 49}}{figures}{shown(row['ours'], row['unit']):>9}{ratio:>9}".rstrip()
         yield from textwrap.wrap(row["note"], width, initial_indent="      ", subsequent_indent="      ")
     for one in document["experiments"]:
         for remark in one["remarks"]:
@@ -62,11 +67,18 @@ def _checked(check: Json) -> str:
     )
 
 
+def _beside(row: Json) -> str:
+    """Return how ours compares: a ratio, of shares of time the difference in points; nothing where there is none."""
+    if row["difference"] is not None:
+        return f"{100 * row['difference']:+.1f} pt"
+    return "" if row["ratio"] is None else f"{row['ratio']:.2f}"
+
+
 def shown(value: float | None, unit: str) -> str:
     """Return a number in its unit: shares in percent, dimensionless ratios bare; a dash for none."""
     if value is None:
         return "-"
-    if unit == "share":
+    if unit in ("share", SHARE_OF_TIME):
         return f"{100 * value:.1f} %"
     number = f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"
     return f"{number} x" if unit == "x" else number
@@ -125,11 +137,12 @@ def _page(document: Json, beside: str) -> Iterator[str]:
     command = f"recnmp reproduce {document['name']}{' --quick' if document['quick'] else ''} --out DIR"
     yield f"# {document['title']}: published and ours"
     yield ""
+    traced = any(row["trace"] for row in document["rows"])
+    shares = any(row["unit"] == SHARE_OF_TIME for row in document["rows"])
     yield from _paragraph(
         f"Written by `{command}`; do not edit. Published numbers are for comparing, never inputs: nothing is fitted "
-        "to them, and a miss is shown as a miss. Every number of ours stands beside the reuse of its trace: the "
-        "share of lookups that read an entry for the first time, and the hits of one fully associative LRU cache "
-        "over all tables. Reasons are given where ours is more than 15 % off."
+        f"to them, and a miss is shown as a miss. {_REUSE if traced else ''}Reasons are given where ours is more "
+        f"than 15 % off{', shares of time where they are 15 points off' if shares else ''}."
     )
     yield from _paragraph(f"Published: {document['source']}.")
     yield from _paragraph(f"Ours: {document['about']}")
@@ -159,14 +172,14 @@ def _page(document: Json, beside: str) -> Iterator[str]:
 
 
 def _cells(row: Json) -> list[str]:
-    unit = "" if row["unit"] in ("x", "share", "ratio") else f" {row['unit']}"
+    unit = "" if row["unit"] in ("x", "share", SHARE_OF_TIME, "ratio") else f" {row['unit']}"
     published, ours = (
         "-" if row[key] is None else f"{shown(row[key], row['unit'])}{unit}" for key in ("published", "ours")
     )
-    ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f}"
     trace = trace_text(row["trace"]) if row["trace"] else ""
     return [
-        row["experiment"] or "-", row["what"], published, row["certainty"], ours, ratio, trace, row["note"]
+        row["experiment"] or "-", row["what"], published, row["certainty"], ours, _beside(row), trace,
+        row["note"],
     ]  # fmt: skip
 
 

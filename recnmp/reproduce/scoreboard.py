@@ -11,12 +11,12 @@ from typing import Any
 
 from recnmp._registry import did_you_mean, plugin, plugin_names
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.published import Published, PublishedValue, load_published
+from recnmp.library.published import SHARE_OF_TIME, Published, PublishedValue, load_published
 from recnmp.report.charts import Chart
 from recnmp.reproduce.jobs import Job, Outcome, run_jobs
 
 GAP = 0.15
-"""Share by which ours may differ from the published value before a reason is due."""
+"""Share by which ours may differ from the published value before a reason is due; of shares of time, points."""
 
 Key = tuple[str | int, ...]
 Results = Mapping[Key, Outcome]
@@ -155,7 +155,12 @@ def _row(
 ) -> dict[str, Any]:
     """Return one line of the scoreboard; ``ours`` None: no experiment answers this value."""
     number = None if ours is None else ours.value
-    ratio = None if number is None or not value.value else number / value.value
+    ratio = difference = None
+    if number is not None and value.unit == SHARE_OF_TIME:
+        difference = None if value.value is None else number - value.value
+    elif number is not None and value.value:
+        ratio = number / value.value
+    gap = ratio - 1 if ratio is not None else difference
     return {
         "reproduction": name,
         "what": value.what,
@@ -165,7 +170,8 @@ def _row(
         "source": value.source,
         "ours": number,
         "ratio": ratio,
-        "note": _note(value, number, ratio, experiment),
+        "difference": difference,
+        "note": _note(value, number, gap, experiment),
         "trace": None if ours is None or ours.trace is None else dict(ours.trace),
         "experiment": experiment and experiment.name,
         "id": value.id,
@@ -173,10 +179,10 @@ def _row(
 
 
 def _note(
-    value: PublishedValue, number: float | None, ratio: float | None, experiment: Experiment | None
+    value: PublishedValue, number: float | None, gap: float | None, experiment: Experiment | None
 ) -> str:
     if number is None or experiment is None:
         return f"not run: {value.not_run or 'no experiment answers this'}"
-    if ratio is not None and abs(ratio - 1) <= GAP:
+    if gap is not None and abs(gap) <= GAP:
         return ""
-    return experiment.reasons.get(value.id, "" if ratio is None else "not explained")
+    return experiment.reasons.get(value.id, "" if gap is None else "not explained")

@@ -57,10 +57,10 @@ def test_an_experiment_runs_and_answers_published_values(tiny, name, n):
     assert set(experiment.reasons) <= set(values)
     for ours in found.ours.values():
         assert math.isfinite(ours.value)
-        assert ours.trace is not None
-        assert 0 < ours.trace["unique_share"] <= 1
+        assert (ours.trace is None) == (not experiment.jobs)  # what comes from stored times has no trace
+        assert ours.trace is None or 0 < ours.trace["unique_share"] <= 1
     assert len({tuple(point) for point in found.points}) == 1  # the same columns in every record
-    assert all(point["unique_share"] > 0 for point in found.points)
+    assert all(point["unique_share"] > 0 for point in found.points if experiment.jobs)
     if found.chart is not None:
         assert all(len(series.values) == len(found.chart.ticks) for series in found.chart.series)
 
