@@ -1,7 +1,7 @@
 """A memoization study from its request to its document and its rewritten traces."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,25 +61,12 @@ def memo_study(
     tell(f"parting {bags.items:,} items")
     part = _parts(bags, request, judged, tables)
     tell("merging clusters")
+    judge = _Judge(judged, digest, sides, request.batches, folder)
     rows: dict[str, list[Row]] = {"memory": [], "runs": [], "clusters": []}
     for ratio, made in _budgets(bags, part, request, judged, tables):
-        tell(f"rewriting bags for {ratio:g} times the memory")
-        rewritten = judged
-        if ratio > 1:
-            meta = {**judged.meta, "memo": {"memory": ratio, "of": digest}}
-            rewritten = replace(rewrite(judged, made), meta=meta)
-        told = _memory_row(ratio, judged, rewritten, made) | check_sums(judged, rewritten, made)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            save_trace(rewritten, folder / (f"memo_{ratio:g}x.parquet" if ratio > 1 else "plain.parquet"))
-        if sides is not None:
-            tell(f"host and near memory, {ratio:g} times the memory")
-            told |= sides.build(told["build_read_bytes"], told["build_written_bytes"])
-            replayed = rewritten.select(0, request.batches)
-            head = {"memory": ratio, "batches": replayed.batches}
-            rows["runs"] += [head | row for row in sides.run(replayed)]
-        rows["memory"].append(told)
-        rows["clusters"] += _cluster_rows(ratio, judged, made)
+        tell(f"{ratio:g} times the memory")
+        for name, found in judge.rows(ratio, made).items():
+            rows[name] += found
     if sides is not None:
         rows["runs"] = against_plain(rows["runs"], {row["memory"]: row["build_ns"] for row in rows["memory"]})
     learnt = request.train if isinstance(request.train, Path) else path
@@ -92,6 +79,36 @@ def memo_study(
         **_origin(request, config, digest),
         **rows,
     }
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """What memo tables are tried on: judged bags, architectures, and the folder for rewritten traces."""
+
+    judged: Trace
+    digest: str
+    sides: Sides | None
+    batches: int | None
+    folder: Path | None
+
+    def rows(self, ratio: float, made: dict[int, MemoTable]) -> dict[str, list[Row]]:
+        """Return the rows of one budget by table; 1 leaves the bags as they are."""
+        rewritten, runs = self.judged, []
+        if ratio > 1:
+            meta = {**self.judged.meta, "memo": {"memory": ratio, "of": self.digest}}
+            rewritten = replace(rewrite(self.judged, made), meta=meta)
+        told = _memory_row(ratio, self.judged, rewritten, made) | check_sums(self.judged, rewritten, made)
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_trace(
+                rewritten, self.folder / (f"memo_{ratio:g}x.parquet" if ratio > 1 else "plain.parquet")
+            )
+        if self.sides is not None:
+            told |= self.sides.build(told["build_read_bytes"], told["build_written_bytes"])
+            replayed = rewritten.select(0, self.batches)
+            head = {"memory": ratio, "batches": replayed.batches}
+            runs = [head | row for row in self.sides.run(replayed)]
+        return {"memory": [told], "runs": runs, "clusters": _cluster_rows(ratio, self.judged, made)}
 
 
 def _budgets(
