@@ -40,10 +40,10 @@ def measure_roof(
     ``copied`` bytes are copied in DRAM, by default those of `dram_copy_bytes`. ``clock`` cpu leaves out when other
     work had the core, for one thread. Raises ConfigError for threads without cores and without PyTorch.
     """
-    check_threads(threads, "threads")
-    choose_backend("torch")
     if clock == "cpu" and threads > 1:
         raise ConfigError("clock cpu: that of one thread; allowed here: wall")
+    check_threads(threads, "threads")
+    choose_backend("torch")
     request = {
         "threads": threads,
         "clock": clock,

@@ -84,7 +84,7 @@ def test_what_is_asked_of_one_clock_or_one_pass_too_many_is_refused():
         measure_sls_batches(load_model("ncf"), [1], threads=2, clock="cpu")
     with pytest.raises(ConfigError, match="at least 3 passes"):
         measure_sls_batches(load_model("ncf"), [1], passes=2)
-    with pytest.raises(ConfigError, match=r"clock cpu|the cores of this machine"):
+    with pytest.raises(ConfigError, match="clock cpu"):
         measure_roof(threads=2, clock="cpu")
 
 
