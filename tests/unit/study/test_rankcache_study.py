@@ -136,5 +136,5 @@ def test_points_that_are_not_possible_and_architectures_without_caches_are_refus
 
 
 def test_a_trace_that_is_not_there_is_said():
-    with pytest.raises(ConfigError, match="nothing.parquet: no such file"):
+    with pytest.raises(ConfigError, match=r"nothing\.parquet: no such file"):
         config_with_trace(Path("nothing.parquet"), "rank2")
