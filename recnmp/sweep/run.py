@@ -119,16 +119,16 @@ def _unpacked(
     points: Sequence[Point], store: Store, where: Where, tell: Callable[[str], object]
 ) -> Iterator[str | None]:
     """Yield the folder in which workers find the points' traces unpacked; None where this process reads the files."""
-    if where.cluster == "none":
-        yield None
-        return
-    tell("unpacking traces")
     try:
+        if where.cluster == "none":
+            yield None
+            return
+        tell("unpacking traces")
         for digest, file in {point.trace_digest: point.trace_file for point in points}.items():
             unpack(file, digest, store.unpacked)
         yield str(store.unpacked.resolve())
     finally:
-        shutil.rmtree(store.unpacked, ignore_errors=True)
+        shutil.rmtree(store.unpacked, ignore_errors=True)  # a killed run's, too
 
 
 def _kept(store: Store, key: str) -> Outcome:

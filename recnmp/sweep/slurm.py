@@ -59,7 +59,7 @@ def slurm_cluster(profile: SlurmProfile) -> Iterator[Any]:
             interface=profile.interface,
             job_extra_directives=profile.directives,
             job_script_prologue=profile.prologue,
-            scheduler_options={"dashboard_address": None},
+            scheduler_options={"dashboard": False, "dashboard_address": ":0"},
             silence_logs=logging.ERROR,
         ) as cluster,
     ):
