@@ -1,14 +1,18 @@
 """`measure`: real hardware timed into a device profile, dense parts, SLS, both beside each other, and its roofs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from recnmp.cli._base import FILE, cli, json_option, progress
 from recnmp.cli._measured import chosen_indices, chosen_models, finish, measure_batches, profile_name
 from recnmp.errors import ConfigError
+
+if TYPE_CHECKING:
+    from recnmp.library.device import GatherProfile
+    from recnmp.trace.trace import Trace
 
 _BATCHES = "1,4,16,64,256,1024"
 _MODEL = "Model of the library or YAML file; several with commas or by repeating; all for the whole library."
@@ -163,6 +167,11 @@ def mlp(models: tuple[str, ...], batches: list[int], **options: Any) -> None:
 @click.option(
     "--passes", default=30, show_default=True, type=click.IntRange(3), help="Over the trace, each a sample."
 )
+@click.option(
+    "--beside",
+    metavar="CONFIG",
+    help="Also simulate the host's gather of the same lookups on CONFIG's memory, a core for a thread; FP32.",
+)
 @_options(_clock_option, _memory_option, _note_option, _out_option, json_option)
 def sls(model: str | None, file: Path | None, batches: list[int] | None, **options: Any) -> None:
     """Time the host's own gather-reduce: PyTorch's embedding bags on a trace's indices.
@@ -170,6 +179,9 @@ def sls(model: str | None, file: Path | None, batches: list[int] | None, **optio
     Tables are larger than the last-level cache. Every entry that the trace reads has one of its own there, so reuse
     is the trace's; each pass reads others in the same pattern.
     """
+    beside = options.pop("beside")
+    if beside is not None and (batches is not None or options["as_json"]):
+        raise ConfigError("--beside: for one trace, as text; leave out --batch and --json")
     if batches is not None:
         measure_batches(model, file, batches, options)
         return
@@ -191,6 +203,28 @@ def sls(model: str | None, file: Path | None, batches: list[int] | None, **optio
         )
     how = How(threads=max(options["threads"]))
     finish(without_models(how, profile_name(options), options["note"], sls={name: found}), options)
+    if beside is not None:
+        for line in simulated_beside(found, trace, beside):
+            click.echo(line)
+
+
+def simulated_beside(found: "GatherProfile", trace: "Trace", config: str) -> Iterator[str]:
+    """Yield what simulated hosts on the memory of ``config`` take for the lookups that were measured."""
+    from recnmp.config import load_config
+    from recnmp.nmp.ladder import ladder_on
+    from recnmp.report.tables import RUNG_LABELS
+
+    loaded = load_config(config)
+    measured = {point.threads: point.per_lookup.median_ns for point in found.points if point.dtype == "fp32"}
+    if not measured:
+        raise ConfigError("--beside: what is simulated has FP32 tables, and none was measured")
+    yield f"\nns a lookup on {config}'s memory ({loaded.memory.standard}, simulated) and on this machine"
+    for threads, here in measured.items():
+        cells = [
+            f"{RUNG_LABELS[rung.name]} {rung.ns / trace.lookups:.2f}"
+            for rung in ladder_on(loaded, trace, threads)
+        ]
+        yield f"  {threads} thread{'s' * (threads != 1)}: {', '.join(cells)}; measured {here:.2f}"
 
 
 @measure.command()

@@ -7,13 +7,16 @@ answers what it has in no time; cores with so many misses under way each no long
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from recnmp.config import Config
 from recnmp.config.schema import CacheConfig
-from recnmp.library.host import HostCpu
+from recnmp.errors import ConfigError
+from recnmp.library.dram import load_standard
+from recnmp.library.host import HostCpu, load_host
 from recnmp.memory.outstanding import arrivals_outstanding
 from recnmp.memory.replay import replay
 from recnmp.nmp.base import System
 from recnmp.nmp.host import reads
-from recnmp.placement.place import PlacedLookups
+from recnmp.placement.place import PlacedLookups, place
 from recnmp.trace.trace import Trace
 from recnmp.units import cycles_to_ns
 
@@ -65,3 +68,18 @@ def host_ladder(
         f"behind that cache, {cores} core{'s' * (cores > 1)} x {cpu.misses_per_core.value} misses of {cpu.name}, "
         f"{outside:g} ns of each outside DRAM",
     )
+
+
+def ladder_on(config: Config, trace: Trace, cores: int) -> list[Rung]:
+    """Return the rungs of any ``trace`` on the memory, caches and processor that ``config`` describes.
+
+    Raises ConfigError without a processor (``host.cpu: null``) and for more cores than it has.
+    """
+    if config.host.cpu is None:
+        raise config.error(("host", "cpu"), "null: there is no processor to simulate")
+    cpu = load_host(config.host.cpu)
+    if cores > cpu.cores.value:
+        raise ConfigError(f"{cpu.name} has {cpu.cores.value} cores, not {cores}")
+    system = System(load_standard(config.memory.standard), config.memory, config.cache, config.arrival)
+    placed = place(trace, config.memory, system.spec, config.placement)
+    return list(host_ladder(trace, placed, system, cpu, cores))

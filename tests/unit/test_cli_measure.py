@@ -90,6 +90,7 @@ def test_all_means_every_model_of_the_library_once():
         (["sls"], "either --model or --trace"),
         (["sls", "--model", "rm1", "--trace", "x.parquet"], "either --model or --trace"),
         (["sls", "--model", "rm1", "--table-memory", "1 kB"], "not a size"),
+        (["sls", "--model", "rm1", "--beside", "rank8", "--json"], "leave out --batch and --json"),
         (["sls", "--trace", "absent.parquet"], "absent.parquet"),
         (["interference", "--model", "rm1", "--gather-threads", "4096"], "need as many cores"),
     ],

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from builders import DDR4, some_trace
 
+from recnmp.config import load_config
 from recnmp.config.schema import ArrivalConfig, CacheConfig, CachesConfig, MemoryConfig, PlacementConfig
+from recnmp.errors import ConfigError
 from recnmp.library.host import load_host
 from recnmp.nmp import host
 from recnmp.nmp.base import System
-from recnmp.nmp.ladder import host_ladder
+from recnmp.nmp.ladder import host_ladder, ladder_on
 from recnmp.placement.place import place
 
 CPU = load_host("skylake_sp_18core")
@@ -60,3 +62,13 @@ def test_places_for_misses_are_shared_out_to_channels(channels):
     ladder = rungs(channels, cores=1)
     assert np.isfinite(ladder["misses_under_way"].ns)
     assert ladder["misses_under_way"].ns >= ladder["llc_filtered"].ns
+
+
+def test_a_configuration_says_on_what_the_rungs_are():
+    trace = some_trace()
+    config = load_config("rank8")
+    assert [rung.name for rung in ladder_on(config, trace, 2)] == list(rungs())
+    with pytest.raises(ConfigError, match="Skylake-SP has 18 cores, not 19"):
+        ladder_on(config, trace, 19)
+    with pytest.raises(ConfigError, match="there is no processor"):
+        ladder_on(load_config("rank8", ["host.cpu=null"]), trace, 1)
