@@ -28,9 +28,9 @@ def simulate(
 ) -> Result:
     """Replay a model's embedding accesses on the host and near memory, and time its dense part.
 
-    ``progress`` is told each step; ``read`` (file, first batch, batches) gives traces that the caller keeps, read from
-    the file when None. Raises ConfigError for what cannot be done as asked, and RecnmpError when
-    a check of the run itself fails: a pooled vector that differs, a DRAM command that breaks the standard.
+    ``progress`` is told each step; ``read`` (file, first batch, batches) gives traces that the caller keeps, read
+    from the file when None. Raises ConfigError for what cannot be done as asked, and RecnmpError when a check of the
+    run itself fails: a pooled vector that differs, a DRAM command that breaks the standard.
     """
     parts = resolve(config)
     system = parts.system

@@ -21,7 +21,14 @@ from recnmp.cli.measure import numbers
     help="Model of the library or YAML file; several with commas or by repeating.",
 )
 @click.option("--device", required=True, metavar="NAME", help="Device profile of the library, or a file.")
-@click.option("--batch", "batches", default="1,16,64,256", show_default=True, callback=numbers)
+@click.option(
+    "--batch",
+    "batches",
+    default="1,16,64,256",
+    show_default=True,
+    callback=numbers,
+    help="Batch sizes drawn.",
+)
 @click.option(
     "--config", default="rank8", show_default=True, help="Configuration whose memory lifts the roof."
 )
