@@ -179,7 +179,7 @@ def _chart(at: dict[tuple[str, int], dict[str, Any]], values: Values, text: str)
     marks = ((f"published,\n{what}", values.get(key)) for key, what in (("most", "best"), ("least", "least")))
     return Chart(
         "lines",
-        f"End-to-end gain by batch size: throughput of {CORES} cores, latency of one batch in flight",
+        f"Gain end to end by batch: {CORES} cores, or one batch in flight",
         "samples of a batch",
         "times the host",
         tuple(str(batch) for batch in BATCHES),
