@@ -114,7 +114,8 @@ def test_a_scheduler_and_workers_in_other_processes_run_the_same_sweep(sweep, tm
 SBATCH = """\
 #!/bin/sh
 grep -q -- '--qos=low' "$1" || exit 1
-setsid sh "$1" >/dev/null 2>&1 &
+cp "$1" job.sh  # the script is gone as soon as sbatch returns
+setsid sh job.sh >/dev/null 2>&1 &
 echo "Submitted batch job 1"
 """
 
@@ -127,6 +128,7 @@ def test_slurm_jobs_run_the_same_sweep(sweep, tmp_path, monkeypatch):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setattr("recnmp.sweep.clusters.JOIN_SECONDS", 60)
     monkeypatch.chdir(tmp_path)
     Path("jobs.yaml").write_text("workers: 1\nmemory: 2 GiB\ninterface: lo\ndirectives: [--qos=low]\n")
     path = sweep()
