@@ -32,6 +32,8 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
 def load_document(path: str | Path, overrides: Sequence[str] = ()) -> Document:
     """Return what is written at ``path`` and in all it extends, ``overrides`` on top; its options are unchecked."""
     document = _read_chain(_find(Path(path)), ())
+    if not overrides:
+        return document
     return Document(document.merged(override_document(overrides)).root, document.path)
 
 
