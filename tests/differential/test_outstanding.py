@@ -1,4 +1,4 @@
-"""Reads of which so many are under way at a time: what arrives when, against the rule itself and the engine's twin."""
+"""Reads of which so many are under way at a time: when each is asked for, against the rule and the twin."""
 
 from dataclasses import replace
 
