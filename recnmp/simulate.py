@@ -7,6 +7,7 @@ from recnmp.config import Config
 from recnmp.mlp.profile import measured_gathers
 from recnmp.mlp.timer import dense_timer
 from recnmp.nmp import functional
+from recnmp.nmp.base import SlsRun
 from recnmp.nmp.ladder import Rung, host_ladder
 from recnmp.nmp.sharing import run_shared
 from recnmp.placement.place import PlacedLookups, place
@@ -25,12 +26,14 @@ def simulate(
     config: Config,
     progress: Callable[[str], None] | None = None,
     read: Callable[[Path, int, int | None], Trace] | None = None,
+    recorded: Callable[[Parts, SlsRun, SlsRun | None], None] | None = None,
 ) -> Result:
     """Replay a model's embedding accesses on the host and near memory, and time its dense part.
 
     ``progress`` is told each step; ``read`` (file, first batch, batches) gives traces that the caller keeps, read
-    from the file when None. Raises ConfigError for what cannot be done as asked, and RecnmpError when a check of the
-    run itself fails: a pooled vector that differs, a DRAM command that breaks the standard.
+    from the file when None; ``recorded`` gets both runs, host and near memory, once they are checked. Raises
+    ConfigError for what cannot be done as asked, and RecnmpError when a check of the run itself fails: a pooled
+    vector that differs, a DRAM command that breaks the standard.
     """
     parts = resolve(config)
     system = parts.system
@@ -51,6 +54,8 @@ def simulate(
         tell("checking pooled vectors and DRAM commands")
         checked = functional.check(config.functional_check, trace, placed, near, system)
         audited = [None if side is None else side.audit(system) for side in (host, near)]
+        if recorded is not None:
+            recorded(parts, host, near)
         tell("timing the dense part")
         dense = time_dense()
     sls = sls_section(host, near, trace, ladder)

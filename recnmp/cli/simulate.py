@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recnmp.cli._base import cli, counted, json_option, out_option, overrides_option, progress
-from recnmp.errors import RecnmpError
+from recnmp.cli._base import FILE, cli, counted, json_option, out_option, overrides_option, progress
+from recnmp.errors import ConfigError, RecnmpError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from recnmp.config import Config
+    from recnmp.nmp.base import SlsRun
     from recnmp.report.result import Result
+    from recnmp.resolve import Parts
+
+    Recorder = Callable[[Parts, SlsRun, SlsRun | None], None]
 
 _KINDS = (
     "models",
@@ -37,14 +43,53 @@ _KINDS = (
 @overrides_option
 @out_option
 @json_option
-def simulate(config: str, overrides: tuple[str, ...], out: Path | None, as_json: bool) -> None:
+@click.option(
+    "--timeline",
+    type=FILE,
+    metavar="FILE",
+    help="Write a window of the run for Perfetto, .json or .json.gz; records commands (memory.audit).",
+)
+@click.option(
+    "--timeline-window",
+    "window",
+    metavar="START:END",
+    help="The window in us of the run, or packets=N for the first ones.  [default: some megabytes]",
+)
+def simulate(
+    config: str,
+    overrides: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    timeline: Path | None,
+    window: str | None,
+) -> None:
     """Simulate CONFIG on the host and near memory.
 
     CONFIG is a YAML file or the name of one that ships with the package (see `recnmp list configs`).
     """
     from recnmp.config import load_config
 
-    _print(_simulate(load_config(config, overrides), out), as_json)
+    if timeline is None:
+        if window is not None:
+            raise ConfigError("--timeline-window: without --timeline nothing is written")
+        _print(_simulate(load_config(config, overrides), out), as_json)
+    else:
+        recorded = load_config(config, (*overrides, "memory.audit=true"))
+        _print(_simulate(recorded, out, _timeline_writer(timeline, window)), as_json)
+
+
+def _timeline_writer(out: Path, window: str | None) -> "Recorder":
+    """Return what writes the timeline of a recorded run into ``out``, once all that can be checked before is."""
+    from recnmp.report.timeline import check_out, parse_window, write_timeline
+
+    check_out(out)
+    asked = parse_window(window)
+
+    def write(parts: "Parts", host: "SlsRun", near: "SlsRun | None") -> None:
+        written = write_timeline(out, asked, parts.spec, host, near, parts.config.nmp.kind)
+        click.echo(f"timeline: {written}", err=True)
+
+    return write
 
 
 @cli.command()
@@ -139,11 +184,11 @@ def rerun(result: Path, out: Path | None, as_json: bool) -> None:
     click.echo("reproduced: sls, memory, nmp and the trace digest are identical", err=as_json)
 
 
-def _simulate(config: "Config", out: Path | None) -> "Result":
+def _simulate(config: "Config", out: Path | None, recorded: "Recorder | None" = None) -> "Result":
     from recnmp.simulate import simulate as run
 
     with progress() as show:
-        result = run(config, progress=show)
+        result = run(config, progress=show, recorded=recorded)
     if out is not None:
         result.save(out)
     return result

@@ -16,6 +16,7 @@ from recnmp.memory.replay import ControllerOptions
 from recnmp.memory.traffic import HostBursts, Served, host_bursts
 from recnmp.nmp.operations import Operations
 from recnmp.nmp.packet import Packets
+from recnmp.nmp.recorded import PacketLog, Reads
 from recnmp.placement.place import make_mapping
 from recnmp.trace.pooling import Pooled
 from recnmp.trace.trace import Trace
@@ -108,6 +109,8 @@ class SlsRun:
         packets: the instruction stream, for architectures that have one.
         operations: what it did that takes energy.
         commands: issued DRAM commands with the ranks behind each command bus, when the run was recorded.
+        reads: the gather's reads at each of these controllers, for architectures that keep them.
+        packet_logs: packets on the time axis of each channel, for architectures that keep them.
     """
 
     ns: float
@@ -116,6 +119,8 @@ class SlsRun:
     details: dict[str, Any] = field(default_factory=dict)
     packets: Packets | Program | None = None
     commands: tuple[tuple[int, Commands], ...] = ()
+    reads: tuple[Reads, ...] = ()
+    packet_logs: tuple[PacketLog, ...] = ()
 
     def audit(self, system: "System") -> int | None:
         """Judge every recorded command; returns how many there were, None where none was recorded.

@@ -5,6 +5,7 @@ Every packet is delivered in order, and its results are read back in order.
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from recnmp.memory.traffic import HostBursts, Served
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import System, sorted_by
 from recnmp.nmp.instructions import Instructions
+from recnmp.nmp.recorded import PacketLog, Reads, packet_log
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Channel:
         return_cycles: clocks of each packet's results on DQ, shape (P,).
         hits, reads: bursts that the RankCaches answered, and those that DRAM was asked for.
         others: what became of the host's own bursts.
+        log: packets on the time axis, where the run is recorded.
+        rank_reads: reads of each rank, where the run is recorded.
     """
 
     timeline: Timeline
@@ -47,6 +51,8 @@ class Channel:
     hits: int
     reads: int
     others: Served
+    log: PacketLog | None = None
+    rank_reads: tuple[Reads, ...] = ()
 
     @property
     def cycles(self) -> int:
@@ -110,7 +116,12 @@ def run_channel(sent: Instructions, system: System, units: Units, others: HostBu
     done = timeline(controllers, work, commands, end)
     of_sls = replace(done, accepted=done.accepted[: start[-1]], depart=done.depart[: start[-1]])
     served = Served(others, traffic.passed)
-    return Channel(of_sls, clocks, stream.return_cycles, hits, sent.bursts - hits, served)
+    channel = Channel(of_sls, clocks, stream.return_cycles, hits, sent.bursts - hits, served)
+    if not room:
+        return channel
+    log = packet_log(sent, stream, units.fixed, clocks, done.done[:, : sent.packets], traffic)
+    reads = tuple(Reads(of_sls.accepted[a:b], of_sls.depart[a:b]) for a, b in pairwise(start))
+    return replace(channel, log=log, rank_reads=reads)
 
 
 def _stream(sent: Instructions, system: System, units: Units) -> kernel.Stream:

@@ -6,6 +6,8 @@ that hit the last-level cache never reach DRAM. Not modelled: limits of cores an
 prefetchers, TLB misses, other traffic.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +19,7 @@ from recnmp.memory.requests import Requests
 from recnmp.memory.traffic import HostBursts, Served
 from recnmp.nmp.base import SlsRun, System, load_imbalance, sorted_by
 from recnmp.nmp.operations import Operations
+from recnmp.nmp.recorded import Reads
 from recnmp.nmp.scheduling import arrival_order
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
@@ -53,6 +56,10 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
         | {"rank_load_imbalance": load_imbalance(rank, memory.channels * ranks)}
         | {"llc_hit_rate": hits / placed.bursts if system.cache.llc and placed.bursts else None},
         commands=tuple((ranks, commands) for commands in timeline.commands),
+        reads=tuple(
+            Reads(timeline.accepted[a:b], timeline.depart[a:b])
+            for a, b in pairwise(requests.start if timeline.commands else ())
+        ),
     )
 
 

@@ -53,7 +53,7 @@ def simulated(module: Callable[..., None], tmp_path: Path, monkeypatch: pytest.M
     """Replace the simulation by a fixed result; the list gets each configuration that it was asked for."""
     asked: list[Any] = []
 
-    def simulate(config: Any, progress: Any = None) -> Result:
+    def simulate(config: Any, progress: Any = None, recorded: Any = None) -> Result:
         asked.append((config, progress))
         ranks = config.memory.ranks_per_dimm
         return Result(

@@ -98,7 +98,10 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     }
     done = operations(trace, placed, sent, channels, system, delivered)
     commands = tuple((1, log) for channel in channels for log in channel.timeline.commands)
-    return SlsRun(ns, _statistics(channels, system, cycles), done, details, packets, commands)
+    logs = tuple(channel.log for channel in channels if channel.log is not None)
+    reads = tuple(one for channel in channels for one in channel.rank_reads)
+    statistics = _statistics(channels, system, cycles)
+    return SlsRun(ns, statistics, done, details, packets, commands, reads, logs)
 
 
 def _locality(
