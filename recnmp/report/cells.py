@@ -1,6 +1,13 @@
 """Cells and rows of a result's table."""
 
 _LABEL, _HOST, NMP, _RATIO = 24, 38, 64, 78  # columns at which each field ends
+SHARE_LABELS = {
+    "delivery": "instruction delivery",
+    "return": "result return",
+    "polling": "polling",
+    "waiting": "waiting for ranks",
+}
+"""Of what the channel's bus did while near memory worked."""
 
 
 def row(label: str, host: str = "", nmp: str = "", ratio: str = "", *, indent: bool = False) -> str:

@@ -8,9 +8,16 @@ Json = Mapping[str, Any]
 
 
 def footnotes(document: Json, width: int) -> Iterator[str]:
-    """Yield a paragraph of up to ``width`` columns for each of host, controllers, placement, energy and so on."""
+    """Yield a paragraph of up to ``width`` columns for each of ``notes``."""
+    for label, text in notes(document):
+        lead = f"{label:<16}"
+        yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
+
+
+def notes(document: Json) -> list[tuple[str, str]]:
+    """Return what is to be known of host, controllers, placement, energy and so on: label and text of each."""
     mlp, check = document.get("mlp", {}), document.get("functional_check", {})
-    notes = [
+    named = [
         ("host baseline", document.get("sls", {}).get("host_baseline", "")),
         ("other hosts", _ladder_note(document.get("sls", {}).get("host_ladder") or [])),
         ("controllers", _controllers_note(document["config"].get("memory", {}))),
@@ -21,10 +28,7 @@ def footnotes(document: Json, width: int) -> Iterator[str]:
         ("dense part", _dense_note(mlp) if mlp else ""),
         ("pooled vectors", _check_note(check) if check else ""),
     ]
-    for label, text in notes:
-        if text:
-            lead = f"{label:<16}"
-            yield from textwrap.wrap(text, width, initial_indent=lead, subsequent_indent=" " * len(lead))
+    return [(label, text) for label, text in named if text]
 
 
 def _ladder_note(rungs: Sequence[Json]) -> str:

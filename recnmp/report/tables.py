@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePath
 from typing import Any, TextIO
 
-from recnmp.report.cells import NMP, count, row, time
+from recnmp.report.cells import NMP, SHARE_LABELS, count, row, time
 from recnmp.report.notes import footnotes, given
 from recnmp.report.queries import served
 from recnmp.report.result import Result
@@ -36,12 +36,6 @@ RUNG_LABELS = {
     "measured": "as measured",
 }
 """Of the host's gather-reduce, from the bound of DRAM down to a real machine."""
-_SHARES = {
-    "delivery": "instruction delivery",
-    "return": "result return",
-    "polling": "polling",
-    "waiting": "waiting for ranks",
-}
 
 Json = Mapping[str, Any]
 
@@ -212,7 +206,7 @@ def _near_memory(document: Json) -> Iterator[str]:
     if nmp.get("replication"):
         yield from _replication(nmp["replication"])
     for key, share in (nmp.get("time_share") or {}).items():
-        line = row(_SHARES.get(key, key), f"{share:.1%}", indent=True)
+        line = row(SHARE_LABELS.get(key, key), f"{share:.1%}", indent=True)
         yield f"{line}  {_bar(share):<{_BAR}}  of channel time"
 
 
