@@ -63,6 +63,15 @@ def inlined(function: _Function) -> _Function:
     return compiled
 
 
+def spliced(function: _Function) -> _Function:
+    """Make ``function`` part of the source of every kernel that calls it, never compiled on its own.
+
+    For what calls a large kernel: each function compiled between the two would have the large one compiled again.
+    """
+    compiled: _Function = numba.njit(inline="always", **_INTERNAL)(function)
+    return compiled
+
+
 def _popcount(word: Any) -> Any:
     # the one form that LLVM turns into a single instruction; the product is meant to overflow
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recnmp._accel import helper, index, jit
+from recnmp._accel import helper, index, jit, spliced
 from recnmp.memory._kernels import ALL, DONE, DONE_AT, LIMIT, NO_SPACE, REMAINING, advance
 
 # clocks of a packet: configuration writes begin, instructions begin, all are received, the sum is ready, the first
@@ -57,7 +57,7 @@ class Traffic(NamedTuple):
     first: np.ndarray  # (1,) all before it have passed
 
 
-@helper
+@spliced
 def _run_ranks_until(rules, controllers, work, logs, given, until):
     """Run every rank up to clock ``until``; return DONE, or NO_SPACE."""
     for rank in range(len(given)):
@@ -104,7 +104,7 @@ def _let_host_pass(work, traffic, fixed, bus, until):
         traffic.passed[best] = at + fixed.burst
 
 
-@helper
+@spliced
 def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, request, bus, start, p):
     """Hand the instructions of packet ``p`` to its ranks; return when the last hit is ready, or -1 for NO_SPACE.
 
@@ -169,7 +169,7 @@ def _buffer_in_the_way(stream, fixed, held, given, p):
     return latest
 
 
-@helper
+@spliced
 def _wait_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bus, p):
     """Let the host's bursts pass until every rank has read what packet ``p`` asks for; return DONE or NO_SPACE.
 
@@ -184,7 +184,7 @@ def _wait_among_traffic(rules, controllers, work, logs, fixed, traffic, given, b
     return DONE
 
 
-@helper
+@spliced
 def _run_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bus, until):
     """Let the host's bursts pass that are ready before ``until``, and ranks run that far; return DONE or NO_SPACE."""
     while bus[RANKS_AT] < until:
@@ -196,7 +196,7 @@ def _run_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bu
     return DONE
 
 
-@helper
+@spliced
 def _complete(rules, controllers, work, logs, stream, fixed, given, request, p, delivered, hit_at):
     """Run every rank of packet ``p`` to its end; return the clock at which its sum is ready, or -code."""
     ready = max(delivered, hit_at)
