@@ -51,7 +51,7 @@ def case(trace: Trace, ranks: int) -> Work:
 
 
 def main() -> None:
-    chosen = options(str(__doc__), "lookups", 100_000)
+    chosen = options(str(__doc__), "lookups", 400_000)
     first_call = cpu_seconds(case(make_trace(1, 1), 1)())
     if chosen.first_call:
         print(first_call)

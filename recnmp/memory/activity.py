@@ -48,7 +48,8 @@ class RankActivity:
             if array.shape != np.shape(self.activates) or array.ndim != 1 or not (array >= 0).all():
                 raise RecnmpError(f"rank activity: {field.name} must be (R,) figures, none below 0")
             object.__setattr__(self, field.name, array)
-        if not np.allclose(self.active_cycles + self.idle_cycles, self.cycles, rtol=1e-12, atol=0):
+        apart = np.abs(self.active_cycles + self.idle_cycles - self.cycles)
+        if not (apart <= 1e-12 * self.cycles).all():
             raise RecnmpError(f"rank activity: active and idle clocks of a rank do not make up {self.cycles}")
 
     def standing_by_until(self, cycles: int) -> "RankActivity":

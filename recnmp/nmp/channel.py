@@ -75,7 +75,7 @@ def run_channel(sent: Instructions, system: System, units: Units, others: HostBu
     controller = system.rank_controller(units.reorder_window)
     rules = make_rules(system.spec, controller, has_writes=bool(others.write.any()))
     stream = _stream(sent, system, units)
-    per_rank = sent.reads_per_rank(ranks)
+    per_rank = sent.reads_per_rank()
     start = np.concatenate([[0], np.cumsum(per_rank)])
     by_rank, other_start = sorted_by(others.rank, ranks)
     most = int((per_rank + np.diff(other_start)).max(initial=0))

@@ -28,7 +28,9 @@ def operations(
     A mean's division is the host's, and not counted. A first element is added to a sum of 0.
     """
     dim = np.array([table.dim for table in trace.tables])
-    of_table = np.bincount(trace.table, minlength=len(dim))
+    last_bag = trace.calls.first_bag[-1] + trace.calls.bags[-1]
+    of_call = np.diff(np.searchsorted(trace.bag, [*trace.calls.first_bag, last_bag]))
+    of_table = np.bincount(trace.calls.table, of_call, len(dim)).astype(np.int64)
     int8 = np.array([table.dtype == "int8_rowwise" for table in trace.tables])
     elements, dequantised = int(of_table @ dim), int(of_table @ (dim * int8))
     looked_up = int(np.diff(placed.first)[sent.cacheable].sum()) if system.cache.rank else 0

@@ -66,6 +66,7 @@ class Instructions:
         filled_by: burst whose read brings this one into the RankCache, -1 for one that reads DRAM, shape (N,).
         dimms: DIMMs each packet uses, shape (P,).
         returned_bursts: bursts of results each packet returns, shape (P,).
+        per_rank: instructions of each rank, shape (R,).
     """
 
     packet_start: NDArray[np.int64]
@@ -79,6 +80,7 @@ class Instructions:
     filled_by: NDArray[np.int64]
     dimms: NDArray[np.int64]
     returned_bursts: NDArray[np.int64]
+    per_rank: NDArray[np.int64]
 
     @property
     def packets(self) -> int:
@@ -90,14 +92,14 @@ class Instructions:
         """Bursts, N."""
         return len(self.row)
 
-    def reads_per_rank(self, ranks: int) -> NDArray[np.int64]:
+    def reads_per_rank(self) -> NDArray[np.int64]:
         """Return the instructions of each rank that read DRAM, shape (R,)."""
         missed = self.filled_by < 0
         if missed.all():
-            return np.bincount(self.rank, minlength=ranks)
+            return self.per_rank
         if len(missed) != len(self.rank):
             missed = np.logical_or.reduceat(missed, self.first_burst[:-1])
-        return np.bincount(self.rank[missed], minlength=ranks)
+        return np.bincount(self.rank[missed], minlength=len(self.per_rank))
 
 
 def send(
@@ -194,6 +196,7 @@ def instructions_of(
         else np.full(len(row), -1, np.int64),
         dimms[present],
         returned[present],
+        sent.load[:, channel].sum(axis=0),
     )
 
 
