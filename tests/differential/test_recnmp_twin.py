@@ -64,7 +64,7 @@ def product(case: Case) -> Product:
         mine = mine[np.argsort(position[sent.packet[mine]], kind="stable")]
         bursts = [n for lookup in mine for n in range(placed.first[lookup], placed.first[lookup + 1])]
         hits |= {n for n, by in zip(bursts, carried.filled_by.tolist(), strict=True) if by >= 0}
-        ends = np.cumsum(carried.reads_per_rank(system.ranks_per_channel))[:-1]
+        ends = np.cumsum(carried.reads_per_rank())[:-1]
         accepted += [rank.tolist() for rank in np.split(channel.timeline.accepted, ends)]
         depart += [rank.tolist() for rank in np.split(channel.timeline.depart, ends)]
     counts = [channel.timeline.counts for channel in channels]
