@@ -50,11 +50,12 @@ def _inspected(
     Raises ConfigError for a ``given`` file that is not that trace.
     """
     from recnmp.errors import ConfigError
+    from recnmp.report.html_elements import Source
     from recnmp.trace.inspect import inspect_trace
     from recnmp.trace.storage import read_header
 
-    config = document["config"].get("trace") or {}
-    file = given or Path(str(config.get("file") or ""))
+    replayed = Source(document).section("config.trace")
+    file = given or Path(str(replayed.get("file") or ""))
     try:
         if not file.is_file():
             raise ConfigError(f"{file.name or 'its file'}: no such file")
@@ -65,5 +66,5 @@ def _inspected(
         if given is not None:
             raise
         return None, str(error)
-    whole = not config.get("first_batch") and config.get("batches") is None
+    whole = not replayed.get("first_batch") and replayed.get("batches") is None
     return inspection, "" if whole else "Of the whole file; the run replayed a part of it."

@@ -81,7 +81,8 @@ def asked(doc: Source) -> str:
 
 
 def _counted(doc: Source, key: str) -> str:
-    return doc.shown(f"trace.{key}", lambda n: f"{n:,} {key}")
+    one = {"batches": "batch"}.get(key, key.removesuffix("s"))
+    return doc.shown(f"trace.{key}", lambda n: f"{n:,} {one if n == 1 else key}")
 
 
 def headline(doc: Source) -> str:
@@ -102,8 +103,8 @@ def headline(doc: Source) -> str:
         )
         for label, part in (("SLS (gather-reduce)", "sls"), ("end to end", "end_to_end"))
     ]
-    rows += [
-        (f"{unit}/s", *(doc.shown(f"end_to_end.{unit}_per_s.{side}", count) for side in SIDES), "")
+    rates = [
+        (f"{unit}/s", *(doc.shown(f"end_to_end.{unit}_per_s.{side}", count) for side in SIDES))
         for unit in _RATES
     ]
     return section(
@@ -111,6 +112,7 @@ def headline(doc: Source) -> str:
         "The headline",
         f'<dl class="cards">{large}</dl>\n' if large else "",
         table("One batch, mean over the batches", ("", "host", "near memory", "speed-up"), rows),
+        table("Throughput, a batch being a query", ("", "host", "near memory"), rates),
         paragraph(f"Host baseline: {doc.at('sls.host_baseline')}" if doc.at("sls.host_baseline") else ""),
         _served(doc),
     )
@@ -171,7 +173,7 @@ def where_time_went(doc: Source) -> str:
         "Where the time went",
         bars("One batch, end to end", drawn),
         paragraph(
-            "Near memory, of the SLS only what is not hidden behind dense parts is drawn." if hidden else ""
+            "Of the SLS near memory, only the part that no dense part hides is drawn." if hidden else ""
         ),
         table("Parts of one batch", ("", "host", "near memory"), rows),
         _channel(doc),

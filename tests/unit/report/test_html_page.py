@@ -1,0 +1,288 @@
+"""A result as one HTML file: sound, alone in the world, and showing what the document says."""
+
+import copy
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from recnmp.errors import ConfigError
+from recnmp.report.html_page import report_page, write_report
+from recnmp.report.html_svg import Bar, Segment, bars
+
+VOID = {"meta", "link"}
+UNITS = {"": 1.0, "x": 1.0, "%": 0.01, "s": 1e9, "ms": 1e6, "µs": 1e3, "ns": 1.0, "KiB": 2**10, "MiB": 2**20}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps elements, attributes and what carries a value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.values: list[tuple[str, str, str]] = []
+        self.words = ""
+        self._value: tuple[str, str] | None = None
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        assert len(found) == len(attrs), tag
+        self.tags.append((tag, found))
+        if tag not in VOID:
+            self.open.append(tag)
+        if "data-key" in found:
+            self._value = (str(found["data-key"]), str(found["data-value"]))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.words += data
+        if self._value is not None:
+            self.values.append((*self._value, data))
+            self._value = None
+
+    def ids(self) -> list[str]:
+        return [str(found["id"]) for _, found in self.tags if "id" in found]
+
+
+@pytest.fixture
+def full(document: dict[str, Any]) -> dict[str, Any]:
+    """A run with near memory whose ledgers, caches and origin are known."""
+    ledger = {
+        side: {
+            "dram_activate_uj_per_run": 100.5 * n,
+            "io_data_uj_per_run": 20.25,
+            "rank_adds_uj_per_run": 0.0,
+            "total_uj_per_run": 100.5 * n + 20.25,
+            "total_nj_per_lookup": 1.5 * n,
+        }
+        for n, side in enumerate(("nmp", "host"), 1)
+    }
+    sure = {"dram_constants": "a <source>", "dram_certainty": "derived", "io_and_logic_certainty": "recalled"}
+    document["energy"] = {
+        "covers": "DRAM",
+        "not_counted": "cores",
+        "idd_note": "no currents are known",
+        "recnmp_isca20": ledger
+        | sure
+        | {"io_and_logic_constants": "a source", "saving_percent_against_host": 45.2},
+        "idd": None,
+    }
+    document["config"]["cache"] = {"rank": {"kind": "lru", "size_bytes": 131072}, "llc": None}
+    document["provenance"] |= {"trace_digest": "ab" * 32, "seeds": {"placement_seed": 1}}
+    return document
+
+
+@pytest.fixture
+def inspection() -> dict[str, Any]:
+    curve = {"entries": [1, 2, 4, 8], "miss_ratio": [1.0, 0.75, 0.5, 0.5]}
+    return {
+        "lookups": 12,
+        "unique_share": 0.5,
+        "top_1_percent_share": 0.25,
+        "pooling_factor": {"mean": 2.5, "max": 4},
+        "table_skew": {"busiest_over_mean": 1.5},
+        "zipf": None,
+        "checks": [
+            {"name": "sorted bags", "raised": True, "value": 0.5, "limit": 0.1, "reason": "5 <of> 10"}
+        ],
+        "flags": ["sorted bags: 5 <of> 10"],
+        "reuse_histogram": {"1": 0.25, "2": 0.75, "3-4": 0.0},
+        "miss_ratio_curve": curve,
+        "order": {"shuffled_miss_ratio_curve": curve},
+    }
+
+
+def test_sections_come_in_order(full, inspection):
+    page = Page(report_page(full, inspection))
+    order = [
+        "asked",
+        "headline",
+        "time",
+        "ladder",
+        "ranks",
+        "memory",
+        "energy",
+        "trace",
+        "check",
+        "provenance",
+    ]
+    assert page.ids() == [*order, "notes"]
+
+
+def test_the_page_needs_nothing_else(full, inspection):
+    page = Page(report_page(full, inspection))
+    assert {tag for tag, _ in page.tags}.isdisjoint({"script", "img", "iframe", "object", "embed", "base"})
+    asked_for = [value for _, found in page.tags for key, value in found.items() if key in ("src", "href")]
+    assert asked_for == ["data:,"]
+    assert not re.search(r"url\(|@import|https?:", report_page(full))
+    assert any("default-src 'none'" in str(found.get("content")) for tag, found in page.tags if tag == "meta")
+
+
+def test_every_value_shown_is_the_documents(full, inspection):
+    page = Page(report_page(full, inspection))
+    keys = {key for key, _, _ in page.values}
+    assert {
+        "sls.speedup_over_host",
+        "end_to_end.amdahl_bound",
+        "end_to_end.bound_reached",
+        "end_to_end.host_ns",
+        "sls.host_ladder.2.speedup_over_host",
+        "nmp.rank_load_imbalance",
+        "memory.nmp.row_conflicts",
+        "nmp.cache_hit_rate",
+        "energy.recnmp_isca20.nmp.total_uj_per_run",
+        "trace:reuse_histogram.2",
+    } <= keys
+    for key, value, text in page.values:
+        name, _, rest = key.rpartition(":")
+        exact: Any = inspection if name else full
+        for part in rest.split("."):
+            exact = exact[int(part)] if isinstance(exact, list) else exact[part]
+        assert value == repr(exact), key
+        number, unit = re.fullmatch(r"([\d.,]+) ?(\D*)", text).groups()
+        size = (
+            0.01
+            if unit == "%" and not key.endswith("percent_against_host")
+            else UNITS.get(unit if unit != "%" else "", 1.0)
+        )
+        assert float(number.replace(",", "")) * size == pytest.approx(exact, rel=0.02, abs=0.0051), key
+
+
+def test_bars_of_the_batch_end_where_its_time_does(full):
+    text = report_page(full).partition('id="time"')[2].partition("</figure>")[0]
+    drawn = re.findall(r'<rect x="([\d.]+)%" y="(\d+)" width="([\d.]+)%"', text)
+    ends = {y: float(x) + float(width) for x, y, width in drawn}
+    host, near = (full["end_to_end"][f"{side}_ns"] for side in ("host", "nmp"))
+    assert list(ends.values()) == pytest.approx([100.0, 100.0 * near / host], abs=0.01)
+
+
+def test_a_run_of_the_host_alone_has_no_speedups(host_document):
+    for rung in host_document["sls"]["host_ladder"]:
+        rung["speedup_over_host"] = None
+    page = Page(report_page(host_document))
+    assert "speed-up" not in page.words
+    assert not [key for key, _, _ in page.values if "nmp" in key]
+    assert "sls.host_ladder.0.host_ns" in {key for key, _, _ in page.values}
+
+
+def test_a_trace_that_is_gone_is_said_to_be(full):
+    assert "not available. rm1.parquet: no such file" in report_page(full, None, "rm1.parquet: no such file")
+
+
+def test_raised_checks_and_flags_are_shown(full, inspection):
+    page = Page(report_page(full, inspection))
+    assert "raised" in page.words
+    assert "sorted bags: 5 <of> 10" in page.words
+    inspection["checks"][0] |= {"raised": False, "value": None}
+    inspection["flags"] = []
+    assert "cannot tell" in report_page(full, inspection)
+
+
+def test_text_of_others_is_escaped(full, inspection):
+    evil = "<script>alert('1')</script>\"&"
+    full["config"]["model"] = evil
+    full["sls"]["host_baseline"] = evil
+    full["sls"]["host_ladder"][0] |= {"name": evil, "how": evil}
+    full["nmp"]["time_share"][evil] = 0.5
+    full["memory"]["host"]["commands"][evil] = 1
+    full["provenance"][evil] = evil
+    full["trace"]["file"] = evil
+    inspection["flags"] = [evil]
+    inspection["checks"][0]["name"] = evil
+    text = report_page(full, inspection, evil)
+    assert "<script" not in text.lower()
+    assert evil in Page(text).words
+
+
+def test_the_same_result_gives_the_same_bytes(full, inspection):
+    again = report_page(copy.deepcopy(full), copy.deepcopy(inspection))
+    assert report_page(full, inspection) == again
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("host_ns", "fast"), ("host_ns", True), ("host_ladder", 3), ("host_ladder", [{}])]
+)
+def test_a_value_that_no_result_holds_is_one_line(full, key, value):
+    full["sls"][key] = value
+    with pytest.raises(ConfigError, match="not a") as caught:
+        report_page(full)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bar_without_a_length_is_not_drawn():
+    assert bars("nothing", [Bar("a", "0", (Segment("x", 0.0),))]) == ""
+    assert bars("nothing", []) == ""
+
+
+def test_parts_beyond_the_colours_look_different():
+    parts = tuple(Segment(f"part {n}", 1.0) for n in range(12))
+    drawn = re.findall(r'<rect x="[^>]*?(fill=[^>]*)>', bars("many", [Bar("a", "12", parts)]))
+    assert len(set(drawn)) == 12
+
+
+def test_a_report_is_an_html_file_in_a_folder_that_exists(tmp_path):
+    with pytest.raises(ConfigError, match=r"a report is an \.html file"):
+        write_report("", tmp_path / "report.pdf")
+    with pytest.raises(ConfigError, match="cannot write"):
+        write_report("", tmp_path / "none" / "report.html")
+    write_report("new", tmp_path / "report.html")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text() == "new"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("width", [390, 1440])
+def test_chromium_renders_it_without_scrolling_sideways(full, inspection, tmp_path, width):
+    write_report(report_page(full, inspection), tmp_path / "report.html")
+    # Windows have a least width, frames do not; the frame says how wide its content came out, and what it missed.
+    frame = tmp_path / "frame.html"
+    frame.write_text(
+        f'<!doctype html><iframe id="f" src="report.html" style="width:{width}px;height:900px;border:0"></iframe>'
+        "<pre id=o></pre><script>onload=()=>{const d=document.getElementById('f').contentDocument;"
+        "const w=d.documentElement; const wide=[...d.querySelectorAll('section *:not(.scroll *)')]"
+        ".filter(e=>e.getBoundingClientRect().right>w.clientWidth+1).map(e=>e.tagName);"
+        "document.getElementById('o').textContent=`found ${w.clientWidth} ${w.scrollWidth} "
+        "${d.querySelectorAll('section').length} [${wide}]`}</script>"
+    )
+    quiet = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+    ]
+    command = [
+        str(CHROMIUM),
+        *quiet,
+        "--disable-component-update",
+        "--disable-sync",
+        "--allow-file-access-from-files",
+        "--enable-logging=stderr",
+        f"--user-data-dir={tmp_path / 'profile'}",
+        "--virtual-time-budget=4000",
+        "--window-size=1600,1000",
+        "--dump-dom",
+        frame.as_uri(),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    told = re.search(r"found (\d+) (\d+) (\d+) \[(.*?)\]", done.stdout)
+    assert told is not None, done.stdout
+    inner, content, sections, wide = told.groups()
+    assert int(content) <= int(inner) <= width
+    assert sections == "11"
+    assert wide == ""
+    assert "CONSOLE" not in done.stderr
