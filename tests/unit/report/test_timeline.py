@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import DDR5, placed_on, some_trace, system_of
+from builders import DDR4, DDR5, by_hand, placed_on, some_trace, system_of
 
 from recnmp.config.schema import CacheConfig, HostTrafficConfig
 from recnmp.errors import ConfigError
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp import axdimm, host, recnmp
 from recnmp.report.timeline import Window, check_out, parse_window, write_timeline
+from recnmp.report.timeline_dram import draw_rank
+from recnmp.report.timeline_events import Events
 
 NEEDED = {
     "M": {"pid", "name", "args"},
@@ -29,7 +31,7 @@ NEEDED = {
 WHOLE = Window((0, 1e6))
 CACHE = CacheConfig(kind="lru", size_bytes=4096, ways=4)
 
-Events = list[dict[str, Any]]
+Drawn = list[dict[str, Any]]
 
 
 def runs_of(near=recnmp, trace=None, cache=CACHE, **memory: object):
@@ -53,18 +55,18 @@ def runs():
 
 
 @pytest.fixture(scope="module")
-def drawn(runs, tmp_path_factory) -> Events:
+def drawn(runs, tmp_path_factory) -> Drawn:
     return draw(tmp_path_factory.mktemp("timeline") / "a.json.gz", *runs)
 
 
-def draw(out: Path, spec, on_host, near, window: Window = WHOLE, kind: str = "recnmp") -> Events:
+def draw(out: Path, spec, on_host, near, window: Window = WHOLE, kind: str = "recnmp") -> Drawn:
     write_timeline(out, window, spec, on_host, near, kind)
     events = json.loads(gzip.decompress(out.read_bytes()))["traceEvents"]
     check_schema(events)
     return events
 
 
-def check_schema(events: Events) -> None:
+def check_schema(events: Drawn) -> None:
     """Fail where a viewer would: keys, order of time, names, arrows without an end, slices that cross."""
     named = {(e["pid"], e.get("tid")) for e in events if e["ph"] == "M"}
     tracks, arrows = defaultdict(list), defaultdict(list)
@@ -102,12 +104,12 @@ def check_nested(slices: list[tuple[int, int]]) -> None:
         around.append(end)
 
 
-def names(events: Events, what: str) -> dict[Any, str]:
+def names(events: Drawn, what: str) -> dict[Any, str]:
     key = "pid" if what == "process_name" else "tid"
     return {e[key]: e["args"]["name"] for e in events if e["ph"] == "M" and e["name"] == what}
 
 
-def on(events: Events, process: str, track: str, phase: str = "X") -> Events:
+def on(events: Drawn, process: str, track: str, phase: str = "X") -> Drawn:
     """Events of one phase on the tracks and processes whose names begin so."""
     processes, tracks = names(events, "process_name"), names(events, "thread_name")
     return [
@@ -117,7 +119,7 @@ def on(events: Events, process: str, track: str, phase: str = "X") -> Events:
     ]
 
 
-def counted(slices: Events) -> dict[str, int]:
+def counted(slices: Drawn) -> dict[str, int]:
     return dict(Counter(e["name"] for e in slices))
 
 
@@ -150,6 +152,31 @@ def test_banks_have_every_command_and_a_slice_for_every_row_opened(drawn, runs):
         rows = sum(count for name, count in found.items() if name.startswith("row "))
         assert {name: n for name, n in found.items() if not name.startswith("row ")} == issued(run)
         assert rows == run.memory["commands"]["ACT"]
+
+
+def test_rows_are_open_until_whatever_closes_their_bank():
+    commands = by_hand(
+        (10, "ACT", 0, 0, 1, 5),
+        (20, "ACT", 0, 2, 1, 6),
+        (30, "ACT", 0, 0, 2, 7),
+        (40, "ACT", 0, 3, 3, 8),
+        (50, "PREsb", 0, -1, 1, -1),
+        (60, "PRE", 0, 0, 2, -1),
+        (70, "ACT", 0, 0, 0, 9),
+        (80, "PREA", 0, -1, -1, -1),
+        (90, "ACT", 0, 0, 0, 4),
+    )
+    events = Events(1, 0, 1000)
+    draw_rank(events, events.process("rank"), DDR4, commands, 100)
+    rows = [e for e in events.in_order() if e["ph"] == "X" and e["name"].startswith("row")]
+    assert {e["name"]: (e["args"]["from_clock"], e["args"]["to_clock"]) for e in rows} == {
+        "row 5": (10, 50),
+        "row 6": (20, 50),
+        "row 7": (30, 60),
+        "row 8": (40, 80),
+        "row 9": (70, 80),
+        "row 4": (90, 100),
+    }
 
 
 def test_every_read_lies_in_an_open_row(drawn):
