@@ -35,7 +35,10 @@ def asked(doc: Source) -> str:
     shown = facts(
         [
             ("model", plain_text(model.get("name", "given in full") if isinstance(model, dict) else model)),
-            ("near memory", doc.text("config.nmp.kind")),
+            (
+                "near memory",
+                "nothing" if doc.at("config.nmp.kind") == "host" else doc.text("config.nmp.kind"),
+            ),
             (
                 "trace",
                 plain_text(PurePath(str(doc.at("trace.file") or doc.at("config.trace.file") or "")).name),
