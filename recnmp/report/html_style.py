@@ -54,7 +54,7 @@ summary { cursor: pointer; }
   @page { margin: 16mm; }
   body { max-width: none; padding: 0; font-size: 10.5pt; }
   h2 { break-after: avoid; }
-  figure, tr, .cards div, .facts div { break-inside: avoid; }
+  figure, table, .cards div, .facts div { break-inside: avoid; }
   .scroll { overflow: visible; }
   .cards div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }

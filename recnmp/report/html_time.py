@@ -31,56 +31,31 @@ def asked(doc: Source) -> str:
         for key, unit in shape
     ]
     llc, rank = (doc.shown(f"config.cache.{name}.size_bytes", bytes_of) for name in ("llc", "rank"))
-    model = doc.at("config.model")
-    shown = facts(
-        [
-            ("model", plain_text(model.get("name", "given in full") if isinstance(model, dict) else model)),
-            (
-                "near memory",
-                "nothing" if doc.at("config.nmp.kind") == "host" else doc.text("config.nmp.kind"),
-            ),
-            (
-                "trace",
-                plain_text(PurePath(str(doc.at("trace.file") or doc.at("config.trace.file") or "")).name),
-            ),
-            (
-                "replayed",
-                ", ".join(
-                    filter(None, (_counted(doc, key) for key in ("batches", "tables", "bags", "lookups")))
-                ),
-            ),
-            ("batch", doc.shown("trace.batch_size", lambda n: f"{n:,} samples")),
-            ("tables hold", doc.text("trace.table_dtypes")),
-            ("memory", f"{doc.text('config.memory.standard')}: {' x '.join(filter(None, memory))}"),
-            ("addresses", doc.text("config.memory.mapping")),
-            (
-                "pages",
-                ", ".join(
-                    filter(
-                        None,
-                        (
-                            doc.text("config.placement.pages"),
-                            doc.shown("config.placement.page_bytes", bytes_of),
-                        ),
-                    )
-                ),
-            ),
-            ("last-level cache", llc or "none in the baseline"),
-            ("RankCaches", rank or "none"),
-            ("dense part", doc.text("config.mlp.kind")),
-        ]
-    )
-    every = table(
-        "Every option",
-        ("option", "value"),
-        [
-            (f"<code>{plain_text(key)}</code>", plain_text(value) or "null")
-            for key, value in flat(doc.section("config"))
-        ],
-    )
-    return section(
-        "asked", "What was asked", shown, f"<details><summary>Every option</summary>\n{every}</details>\n"
-    )
+    model, kind = doc.at("config.model"), doc.at("config.nmp.kind")
+    trace = PurePath(str(doc.at("trace.file") or doc.at("config.trace.file") or "")).name
+    replayed = [_counted(doc, key) for key in ("batches", "tables", "bags", "lookups")]
+    pages = [doc.text("config.placement.pages"), doc.shown("config.placement.page_bytes", bytes_of)]
+    pairs = [
+        ("model", plain_text(model.get("name", "given in full") if isinstance(model, dict) else model)),
+        ("near memory", "nothing" if kind == "host" else plain_text(kind)),
+        ("trace", plain_text(trace)),
+        ("replayed", ", ".join(filter(None, replayed))),
+        ("batch", doc.shown("trace.batch_size", lambda n: f"{n:,} samples")),
+        ("tables hold", doc.text("trace.table_dtypes")),
+        ("memory", f"{doc.text('config.memory.standard')}: {' x '.join(filter(None, memory))}"),
+        ("addresses", doc.text("config.memory.mapping")),
+        ("pages", ", ".join(filter(None, pages))),
+        ("last-level cache", llc or "none in the baseline"),
+        ("RankCaches", rank or "none"),
+        ("dense part", doc.text("config.mlp.kind")),
+    ]
+    options = [
+        (f"<code>{plain_text(key)}</code>", plain_text(value) or "null")
+        for key, value in flat(doc.section("config"))
+    ]
+    every = table("Options, with their values", ("option", "value"), options)
+    folded = f"<details><summary>Every option</summary>\n{every}</details>\n"
+    return section("asked", "What was asked", facts(pairs), folded)
 
 
 def _counted(doc: Source, key: str) -> str:
