@@ -21,7 +21,7 @@ from recnmp.report.timeline_events import Events, joined
 from recnmp.report.timeline_packets import draw_channel, draw_rank_unit
 
 DEFAULT_COMMANDS = 50_000
-"""DRAM commands of the window that nobody chose: a file of some two megabytes."""
+"""DRAM commands of the window that nobody chose: a packed file of one to two megabytes."""
 MOST_COMMANDS = 2_000_000
 """DRAM commands of the longest window that is drawn: what a viewer in a browser can still hold."""
 
@@ -91,8 +91,7 @@ def write_timeline(
         for line in joined(events.in_order()):
             file.write(line.encode())
         file.write(b"}\n")
-    size = out.stat().st_size / 1e6
-    return f"{out}: {us[0]} to {us[1]} us of the run, {commands:,} DRAM commands, {size:.1f} MB"
+    return f"{out}: {us[0]} to {us[1]} us of the run, {commands:,} DRAM commands, {out.stat().st_size:,} B"
 
 
 def _draw(events: Events, name: str, spec: DramSpec, run: SlsRun) -> None:
@@ -132,7 +131,7 @@ def _clocks(window: Window, spec: DramSpec, runs: dict[str, SlsRun]) -> tuple[in
     if window.us is None:
         cycles = np.sort(np.concatenate([one.cycle for run in runs.values() for _, one in run.commands]))
         return 0, last + 1 if len(cycles) <= DEFAULT_COMMANDS else int(cycles[DEFAULT_COMMANDS])
-    start, end = (int(us * 1e6 / spec.tCK_ps.value) for us in window.us)
+    start, end = (round(us * 1e6 / spec.tCK_ps.value) for us in window.us)
     if start >= last:
         raise ConfigError(
             f"--timeline-window: starts at {window.us[0]:g} us, but the run is over at "

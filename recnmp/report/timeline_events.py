@@ -1,4 +1,4 @@
-"""Chrome trace events, as Perfetto and chrome://tracing read them: named tracks of slices, instants and counters.
+"""Chrome trace events, as Perfetto reads them: named tracks of slices, instants, counters and arrows.
 
 Times are whole picoseconds in the place of the format's microseconds, so that no viewer has to round a clock: what
 it calls 1 s is 1 us of the run. Format: "Trace Event Format", the Chromium project.

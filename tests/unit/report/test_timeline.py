@@ -272,7 +272,7 @@ def test_a_window_shows_what_is_in_it_and_nothing_else(tmp_path, runs):
     assert timed
     assert all(500_000 - spec.tCK_ps.value <= e["ts"] < 1_000_000 + slack for e in timed)
     cycle = runs[1].commands[0][1].cycle
-    first, last = (int(us * 1e6 / spec.tCK_ps.value) for us in (0.5, 1.0))
+    first, last = (round(us * 1e6 / spec.tCK_ps.value) for us in (0.5, 1.0))
     assert len(on(events, "host", "C/A")) == np.count_nonzero((cycle >= first) & (cycle < last)) > 0
 
 
