@@ -19,6 +19,24 @@ from recnmp.report.html_svg import Bar, Segment, bars
 
 Row = tuple[str, ...]
 
+_MEMORY: tuple[tuple[str, str, Shown], ...] = (
+    ("row hits", "row_hits", plain_number),
+    ("row misses", "row_misses", plain_number),
+    ("row conflicts", "row_conflicts", plain_number),
+    ("requests", "requests", plain_number),
+    ("merged reads", "merged", plain_number),
+    ("DRAM cycles", "cycles", plain_number),
+    ("bandwidth", "gb_per_s", lambda v: f"{v:.2f} GB/s"),
+    ("bus utilisation", "bus_utilization", share),
+    ("read latency, mean", "read_latency_avg_cycles", lambda v: f"{v:.1f} cycles"),
+    ("last-level cache hits", "llc_hit_rate", share),
+    ("host's other traffic", "host_traffic.gb_per_s", lambda v: f"{v:.2f} GB/s"),
+    ("its reads wait", "host_traffic.read_latency_avg_ns", time),
+    ("its reads alone", "host_traffic.read_latency_alone_avg_ns", time),
+    ("it slows the SLS", "host_traffic.sls_slowdown", ratio),
+)
+"""Of both sides' memory: what readers call a value, its key, and how it is shown."""
+
 
 def rank_loads(doc: Source) -> str:
     """How evenly ranks, packets and copies share the work."""
@@ -72,24 +90,8 @@ def memory(doc: Source) -> str:
         if any(lengths):
             parts = zip(("row hits", "row misses", "row conflicts"), lengths, strict=True)
             drawn.append(Bar(name, "", tuple(Segment(*part) for part in parts)))
-    forms: tuple[tuple[str, str, Shown], ...] = (
-        ("row hits", "row_hits", plain_number),
-        ("row misses", "row_misses", plain_number),
-        ("row conflicts", "row_conflicts", plain_number),
-        ("requests", "requests", plain_number),
-        ("merged reads", "merged", plain_number),
-        ("DRAM cycles", "cycles", plain_number),
-        ("bandwidth", "gb_per_s", lambda v: f"{v:.2f} GB/s"),
-        ("bus utilisation", "bus_utilization", share),
-        ("read latency, mean", "read_latency_avg_cycles", lambda v: f"{v:.1f} cycles"),
-        ("last-level cache hits", "llc_hit_rate", share),
-        ("host's other traffic", "host_traffic.gb_per_s", lambda v: f"{v:.2f} GB/s"),
-        ("its reads wait", "host_traffic.read_latency_avg_ns", time),
-        ("its reads alone", "host_traffic.read_latency_alone_avg_ns", time),
-        ("it slows the SLS", "host_traffic.sls_slowdown", ratio),
-    )
     rows = [
-        (label, *(doc.shown(f"memory.{side}.{key}", form) for side in SIDES)) for label, key, form in forms
+        (label, *(doc.shown(f"memory.{side}.{key}", form) for side in SIDES)) for label, key, form in _MEMORY
     ]
     rows += [
         ("RankCache hits", "", doc.shown("nmp.cache_hit_rate", share)),

@@ -179,6 +179,31 @@ def test_a_run_of_the_host_alone_has_no_speedups(host_document):
     assert "sls.host_ladder.0.host_ns" in {key for key, _, _ in page.values}
 
 
+def test_queries_under_load_are_shown_where_there_are_some(full):
+    assert "Queries under load" not in report_page(full)
+    at = [
+        {"queries_per_s": 200.0, "latency": {"p95_ns": 2_500_000.0}},
+        {"queries_per_s": 500.0, "latency": None},
+    ]
+    side = {
+        "query_alone_ns": 1_400_000.0,
+        "throughput": {"queries_per_s": 796.0},
+        "bottleneck": "memory",
+        "at": at,
+    }
+    full["end_to_end"]["serving"] = {"host": side, "nmp": None, "speedup_over_host": None}
+    alone = Page(report_page(full)).words.partition("Queries under load")[2].partition("Where the time")[0]
+    assert "95th percentile at 200 queries/s2.500 ms" in alone
+    assert "95th percentile at 500 queries/stoo many" in alone
+    assert "near memory" not in alone
+    full["end_to_end"]["serving"] |= {
+        "nmp": side,
+        "speedup_over_host": {"query_alone": 5.5, "throughput": 8.2},
+    }
+    both = Page(report_page(full)).words.partition("Queries under load")[2]
+    assert "one query alone1.400 ms1.400 ms5.50 x" in both
+
+
 def test_a_trace_that_is_gone_is_said_to_be(full):
     assert "not available. rm1.parquet: no such file" in report_page(full, None, "rm1.parquet: no such file")
 
