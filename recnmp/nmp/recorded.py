@@ -34,6 +34,7 @@ class PacketLog:
         header_cycles, return_cycles: clocks on DQ of its configuration writes and of its results, shape (P,).
         used: whether a rank executes instructions of a packet, shape (R, P).
         done: clock of the last data beat of a packet at a rank, 0 where it reads no DRAM, shape (R, P).
+        on_data_bus: whether instructions are sent in bursts, over C/A and DQ, and not as commands on C/A alone.
         read_latency: clocks from the command that reads results to their first beat on DQ.
         after_last_burst: clocks of pipeline and adders between the last operand and the sum.
         hits: clock, rank and bursts of each instruction that the RankCache answers, wholly or in part,
@@ -48,6 +49,7 @@ class PacketLog:
     return_cycles: NDArray[np.int64]
     used: NDArray[np.bool_]
     done: NDArray[np.int64]
+    on_data_bus: bool
     read_latency: int
     after_last_burst: int
     hits: NDArray[np.int64] | None
@@ -75,6 +77,7 @@ def packet_log(
         stream.return_cycles,
         used,
         done,
+        fixed.window == fixed.burst,
         fixed.read_latency,
         fixed.after_last_burst,
         None if len(traffic.rank) else _hits(sent, fixed, clocks, of_packet),

@@ -28,7 +28,7 @@ def draw_channel(events: Events, pid: int, log: PacketLog, burst: int) -> None:
         begin, end = clocks[INSTRUCTIONS_AT], clocks[RESULTS_AT] + log.read_latency
         if events.within(begin) and events.within(end) and log.return_cycles[p]:
             between = [(adders[p], clocks[READY_AT] - log.after_last_burst)] if p in adders else []
-            events.flow(name, (data_bus, begin), *between, (data_bus, end))
+            events.flow(name, (command_bus, begin), *between, (data_bus, end))
     _count_packets(events, pid, log)
 
 
@@ -57,7 +57,7 @@ def _draw_buses(events: Events, command_bus: Track, data_bus: Track, log: Packet
     begin = clocks[INSTRUCTIONS_AT]
     if header:
         events.span(data_bus, "configuration", begin - header, begin, **args)
-    for bus in (command_bus, data_bus):
+    for bus in (command_bus, data_bus) if log.on_data_bus else (command_bus,):
         events.span(bus, "instructions", begin, clocks[DELIVERED_AT], **args, count=int(log.instructions[p]))
     read = clocks[RESULTS_AT]
     events.span(command_bus, "read results", read, read + returned, **args)

@@ -34,18 +34,17 @@ CACHE = CacheConfig(kind="lru", size_bytes=4096, ways=4)
 Drawn = list[dict[str, Any]]
 
 
-def runs_of(near=recnmp, trace=None, cache=CACHE, **memory: object):
+def runs_of(near=recnmp, trace=None, cache=CACHE, options=None, **memory: object):
     """A small run on the host and near memory, recorded, on the same system."""
     trace = trace or some_trace()
     memory = {"dimms_per_channel": 2, "ranks_per_dimm": 2, "audit": True} | memory
     spec = memory.pop("spec", None)
     system = system_of(rank_cache=cache, **({"spec": spec} if spec else {}), **memory)
     placed = placed_on(system, trace)
-    options = near.Options()
     return (
         system.spec,
         host.run(trace, placed, system, host.Options()),
-        near.run(trace, placed, system, options),
+        near.run(trace, placed, system, near.Options(**(options or {}))),
     )
 
 
@@ -257,6 +256,13 @@ def test_buses_carry_deliveries_and_results_for_the_shares_of_the_result(drawn, 
 def test_every_packet_has_an_arrow_from_its_instructions_over_the_adders_to_its_result(drawn, runs):
     packets = runs[2].details["packets"]
     assert [sum(e["ph"] == phase for e in drawn) for phase in "stf"] == [packets] * 3
+
+
+def test_ddr_commands_are_on_the_command_bus_alone(tmp_path):
+    spec, on_host, near = runs_of(options={"delivery": "ddr_commands"})
+    events = draw(tmp_path / "a.json.gz", spec, on_host, near)
+    assert counted(on(events, "recnmp: channel 0", "C/A"))["instructions"] == near.details["packets"]
+    assert "instructions" not in counted(on(events, "recnmp: channel 0", "DQ"))
 
 
 def test_a_rank_holds_no_more_packets_than_it_has_buffers(drawn):
