@@ -274,8 +274,9 @@ class ProfileMlpConfig(Section):
 
     kind: Literal["profile"] = "profile"
     device: str = Field(
+        "xeon_2core_shared_2026",
         description="device profile: a file of library/devices, or your own YAML file, relative to the "
-        "configuration that names it"
+        "configuration that names it; the one that ships when absent",
     )
 
 

@@ -219,7 +219,6 @@ TABLE = [
             "bad.yaml:4:13: mlp.kind: not a choice, got 'profil'; allowed: measured, profile, none; did you"
         ],
     ),
-    Bad("profile without device", tail="mlp: {kind: profile}\n", lines=["bad.yaml:4:1: mlp.device: missing"]),
     Bad(
         "missing file to extend",
         text="extends: bsae.yaml\n",

@@ -29,7 +29,7 @@ def configured(tmp_path: Path):
 
 @pytest.mark.parametrize("model", library_names("models"))
 def test_the_shipped_profile_serves_every_model_and_the_result_says_what_it_is(model, configured):
-    result = simulate(configured(model, "mlp.kind=profile", f"mlp.device={DEVICE}")).to_dict()
+    result = simulate(configured(model, "mlp.kind=profile")).to_dict()
 
     mlp, whole, device = result["mlp"], result["end_to_end"], load_device(DEVICE)
     stored = next(times for times in device.models[model].batches if times.batch_size == 4)
