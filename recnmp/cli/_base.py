@@ -1,11 +1,12 @@
 """What every command shares: the program, common options, how it fails and shows progress."""
 
+import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -73,3 +74,14 @@ def counted(counts: Mapping[str, int]) -> Iterator[str]:
     """Yield ``3 tables``, ``1 batch``, ... for ``{"table": 3, "batch": 1}``."""
     for noun, n in counts.items():
         yield f"{n:,} {noun}{'' if n == 1 else 'es' if noun.endswith('ch') else 's'}"
+
+
+def show(
+    document: Mapping[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]], *, as_json: bool
+) -> None:
+    """Print a document as one of JSON, or as the text that ``lines`` makes of it."""
+    if as_json:
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
+        return
+    for text in lines(document):
+        click.echo(text)

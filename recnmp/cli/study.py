@@ -1,11 +1,10 @@
 """`study`: what a design choice is worth on a trace."""
 
-import json
 from pathlib import Path
 
 import click
 
-from recnmp.cli._base import FILE, cli, json_option, out_option, overrides_option, progress
+from recnmp.cli._base import FILE, cli, json_option, out_option, overrides_option, progress, show
 
 
 @cli.group()
@@ -92,17 +91,13 @@ def cache(
     chosen = load_config(config, overrides) if placed else None
     from recnmp.study.cache.run import cache_study
 
-    with progress() as show:
-        document = cache_study(trace, request, chosen, show)
+    with progress() as tell:
+        document = cache_study(trace, request, chosen, tell)
     from recnmp.report.cache_study import cache_study_lines, write_cache_study
 
     if out is not None:
         write_cache_study(document, out)
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    for text in cache_study_lines(document):
-        click.echo(text)
+    show(document, cache_study_lines, as_json=as_json)
 
 
 @study.command()
@@ -199,14 +194,10 @@ def memo(
     chosen = load_config(config, overrides)
     from recnmp.study.memo.run import memo_study
 
-    with progress() as show:
-        document = memo_study(bags, request, chosen, out, show)
+    with progress() as tell:
+        document = memo_study(bags, request, chosen, out, tell)
     from recnmp.report.memo_study import memo_study_lines, write_memo_study
 
     if out is not None:
         write_memo_study(document, out)
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    for text in memo_study_lines(document):
-        click.echo(text)
+    show(document, memo_study_lines, as_json=as_json)

@@ -1,11 +1,10 @@
 """`study hot`: what hot entries are worth, and where to place them."""
 
-import json
 from pathlib import Path
 
 import click
 
-from recnmp.cli._base import FILE, json_option, out_option, overrides_option, progress
+from recnmp.cli._base import FILE, json_option, out_option, overrides_option, progress, show
 from recnmp.cli.study import study
 
 
@@ -93,14 +92,10 @@ def hot(
     from recnmp.study.runs import config_with_trace
 
     chosen = config_with_trace(trace, config, overrides) if request.asks_memory else None
-    with progress() as show:
-        document = hot_study(trace, request, chosen, show)
+    with progress() as tell:
+        document = hot_study(trace, request, chosen, tell)
     from recnmp.report.hot_study import hot_study_lines, write_hot_study
 
     if out is not None:
         write_hot_study(document, out)
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    for text in hot_study_lines(document):
-        click.echo(text)
+    show(document, hot_study_lines, as_json=as_json)

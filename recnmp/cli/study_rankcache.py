@@ -1,11 +1,10 @@
 """`study rankcache`: sizes, policies and use of RankCaches, with time and energy of the full model."""
 
-import json
 from pathlib import Path
 
 import click
 
-from recnmp.cli._base import json_option, out_option, overrides_option, progress
+from recnmp.cli._base import json_option, out_option, overrides_option, progress, show
 from recnmp.cli.study import study
 
 
@@ -80,14 +79,10 @@ def rankcache(
     chosen = (
         config_with_trace(Path(target), config, overrides) if trace else checked_config(target, overrides)
     )
-    with progress() as show:
-        document = rankcache_study(chosen, request, show)
+    with progress() as tell:
+        document = rankcache_study(chosen, request, tell)
     from recnmp.report.rankcache_study import rankcache_study_lines, write_rankcache_study
 
     if out is not None:
         write_rankcache_study(document, out)
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    for text in rankcache_study_lines(document):
-        click.echo(text)
+    show(document, rankcache_study_lines, as_json=as_json)

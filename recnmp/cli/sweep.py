@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from recnmp.cli._base import DIR, cli, json_option, overrides_option, progress
+from recnmp.cli._base import DIR, cli, json_option, overrides_option, progress, show
 from recnmp.errors import RecnmpError
 
 if TYPE_CHECKING:
@@ -85,11 +85,7 @@ def compare(before: Path, after: Path, as_json: bool) -> None:
     from recnmp.sweep.compare import lines
 
     document = compared(before, after)
-    if as_json:
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False))
-        return
-    for line in lines(document):
-        click.echo(line)
+    show(document, lines, as_json=as_json)
 
 
 def _list(plan: "Plan", out: Path | None, retry: bool) -> None:
@@ -128,9 +124,9 @@ def _told() -> Iterator[Callable[[str], None]]:
         else:
             last = text, last[1]
 
-    with progress() as show:
+    with progress() as tell:
         try:
-            yield show or seldom
+            yield tell or seldom
         finally:
             if last[0] and not sys.stderr.isatty():
                 click.echo(last[0], err=True)

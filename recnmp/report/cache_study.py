@@ -1,11 +1,9 @@
 """A cache study as text and as files: ``study.json``, two tidy tables and a figure."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recnmp.errors import RecnmpError
 from recnmp.report.cache_figure import plot_cache_study
 from recnmp.report.cache_rows import (
     ALL,
@@ -19,8 +17,7 @@ from recnmp.report.cache_rows import (
     sharing,
     size_text,
 )
-from recnmp.report.result import plain, write_whole
-from recnmp.report.tidy import write_tidy
+from recnmp.report.study_files import write_study
 
 Json = Mapping[str, Any]
 _SHOWN_TABLES = 12
@@ -32,25 +29,7 @@ def write_cache_study(document: Json, folder: Path) -> list[Path]:
     ``study.json`` has the request and where everything comes from; ``curves`` and ``grid`` are tables, as CSV and
     Parquet; ``study.svg`` and ``study.png`` the figure. Raises RecnmpError where that cannot be written.
     """
-    told = {key: document[key] for key in ("format", "trace", "request", "placement", "provenance")}
-    origin = {key: told[key] for key in ("format", "trace", "request", "placement")} | {
-        "config_sha256": told["provenance"]["config_sha256"],
-        "recnmp": told["provenance"]["recnmp"],
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(plain(told, "study"), indent=2, ensure_ascii=False, allow_nan=False)
-        write_whole(folder / "study.json", text + "\n")
-        files = [folder / "study.json"]
-        for name in ("curves", "grid"):
-            if document[name]:
-                files += write_tidy(document[name], folder / name, origin)
-        for suffix in (".svg", ".png"):
-            plot_cache_study(document, folder / f"study{suffix}")
-            files.append(folder / f"study{suffix}")
-    except OSError as error:
-        raise RecnmpError(f"{folder}: cannot write the study: {error.strerror}") from None
-    return files
+    return write_study(document, folder, ("curves", "grid"), plot_cache_study)
 
 
 def cache_study_lines(document: Json) -> Iterator[str]:

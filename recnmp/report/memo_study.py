@@ -1,15 +1,12 @@
 """A memoization study as text and as files: ``study.json``, tidy tables and a figure."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from recnmp.errors import RecnmpError
 from recnmp.report.cache_rows import size_text
 from recnmp.report.memo_figure import plot_memo_study
-from recnmp.report.result import plain, write_whole
-from recnmp.report.tidy import write_tidy
+from recnmp.report.study_files import write_study
 
 Json = Mapping[str, Any]
 _TABLES = ("memory", "runs", "clusters")
@@ -22,25 +19,7 @@ def write_memo_study(document: Json, folder: Path) -> list[Path]:
     tables, as CSV and Parquet; ``study.svg`` and ``study.png`` the figure. Raises RecnmpError where that cannot
     be written.
     """
-    told = {key: document[key] for key in document if key not in _TABLES}
-    origin = {key: told[key] for key in told if key != "provenance"} | {
-        "config_sha256": told["provenance"]["config_sha256"],
-        "recnmp": told["provenance"]["recnmp"],
-    }
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(plain(told, "study"), indent=2, ensure_ascii=False, allow_nan=False)
-        write_whole(folder / "study.json", text + "\n")
-        files = [folder / "study.json"]
-        for name in _TABLES:
-            if document[name]:
-                files += write_tidy(document[name], folder / name, origin)
-        for suffix in (".svg", ".png"):
-            plot_memo_study(document, folder / f"study{suffix}")
-            files.append(folder / f"study{suffix}")
-    except OSError as error:
-        raise RecnmpError(f"{folder}: cannot write the study: {error.strerror}") from None
-    return files
+    return write_study(document, folder, _TABLES, plot_memo_study)
 
 
 def memo_study_lines(document: Json) -> Iterator[str]:

@@ -56,7 +56,7 @@ def compare(before: Path, after: Path) -> Json:
     }
 
 
-def lines(document: Json) -> Iterator[str]:
+def lines(document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a comparison as text: options, origin, points, and the figures that changed most."""
     for title, section in (("configuration", "config"), ("origin", "origin")):
         yield f"{title}: {'the same' if not document[section] else f'{len(document[section])} changed'}"
