@@ -47,3 +47,19 @@ def unlink(node: Items, i: int) -> None:
 def oldest(node: Items, ends: int) -> int:
     """Return the oldest member of a list, its ends if there is none."""
     return int(node[ends, YOUNGER])
+
+
+@inlined
+def move(node: Items, size: Items, base: int, i: int, to: int) -> None:
+    """Make item ``i`` the youngest of list ``to``, wherever it was; 0 for nowhere.
+
+    The ends of list ``to`` are at ``base`` + ``to``; ``size`` counts the members of every list.
+    """
+    at = node[i, WHERE]
+    if at:
+        unlink(node, i)
+        size[at] -= 1
+    if to:
+        push(node, base + to, i)
+        size[to] += 1
+    node[i, WHERE] = to

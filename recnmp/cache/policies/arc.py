@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp._accel import inlined, jit
-from recnmp.cache.policies._lists import WHERE, empty_lists, oldest, push, unlink
+from recnmp.cache.policies._lists import WHERE, empty_lists, move, oldest
 from recnmp.cache.stream import Bits, Items, Stream
 
 PLUGIN = True
@@ -27,26 +27,13 @@ class Options:
 
 
 @inlined
-def _move(node: Items, size: Items, base: int, i: int, to: int) -> None:
-    """Make item ``i`` the youngest of list ``to``, 0 for nowhere, wherever it was."""
-    at = node[i, WHERE]
-    if at:
-        unlink(node, i)
-        size[at] -= 1
-    if to:
-        push(node, base + to, i)
-        size[to] += 1
-    node[i, WHERE] = to
-
-
-@inlined
 def _replace(node: Items, size: Items, base: int, target: float, in_b2: bool) -> None:
     """Give up the oldest line of one of the lists, and remember it as a ghost."""
     ones = size[_T1]
     if ones > 0 and (ones > target or (in_b2 and ones == target)):
-        _move(node, size, base, oldest(node, base + _T1), _B1)
+        move(node, size, base, oldest(node, base + _T1), _B1)
     else:
-        _move(node, size, base, oldest(node, base + _T2), _B2)
+        move(node, size, base, oldest(node, base + _T2), _B2)
 
 
 @inlined
@@ -54,15 +41,15 @@ def _admit(node: Items, size: Items, base: int, target: float, ways: int) -> Non
     """Make room for an item that is in no list (case IV)."""
     if size[_T1] + size[_B1] == ways:
         if size[_T1] < ways:
-            _move(node, size, base, oldest(node, base + _B1), 0)
+            move(node, size, base, oldest(node, base + _B1), 0)
             _replace(node, size, base, target, False)
         else:
-            _move(node, size, base, oldest(node, base + _T1), 0)
+            move(node, size, base, oldest(node, base + _T1), 0)
         return
     total = size[_T1] + size[_T2] + size[_B1] + size[_B2]
     if total >= ways:
         if total == 2 * ways:
-            _move(node, size, base, oldest(node, base + _B2), 0)
+            move(node, size, base, oldest(node, base + _B2), 0)
         _replace(node, size, base, target, False)
 
 
@@ -86,7 +73,7 @@ def _replay(
             _replace(node, size, base, targets[s], True)
         else:
             _admit(node, size, base, targets[s], ways)
-        _move(node, size, base, i, _T2 if at else _T1)
+        move(node, size, base, i, _T2 if at else _T1)
 
 
 def hits(stream: Stream, ways: int, options: Options) -> Bits:

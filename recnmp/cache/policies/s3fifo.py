@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recnmp._accel import inlined, jit
-from recnmp.cache.policies._lists import COUNT, WHERE, empty_lists, oldest, push, unlink
+from recnmp.cache.policies._lists import COUNT, WHERE, empty_lists, move, oldest
 from recnmp.cache.stream import Bits, Items, Stream
 
 PLUGIN = True
@@ -34,19 +34,6 @@ class Options:
 
 
 @inlined
-def _put(node: Items, size: Items, base: int, i: int, to: int) -> None:
-    """Make item ``i`` the youngest of queue ``to``, wherever it was; 0 for nowhere."""
-    at = node[i, WHERE]
-    if at:
-        unlink(node, i)
-        size[at] -= 1
-    if to:
-        push(node, base + to, i)
-        size[to] += 1
-    node[i, WHERE] = to
-
-
-@inlined
 def _evict(node: Items, size: Items, base: int, small: int, ghosts: int) -> None:
     """Give up one line."""
     while True:
@@ -54,18 +41,18 @@ def _evict(node: Items, size: Items, base: int, small: int, ghosts: int) -> None
             i = oldest(node, base + _SMALL)
             if node[i, COUNT] >= _MOVES:
                 node[i, COUNT] = 0
-                _put(node, size, base, i, _MAIN)
+                move(node, size, base, i, _MAIN)
                 continue
-            _put(node, size, base, i, _GHOST)
+            move(node, size, base, i, _GHOST)
             if size[_GHOST] > ghosts:
-                _put(node, size, base, oldest(node, base + _GHOST), 0)
+                move(node, size, base, oldest(node, base + _GHOST), 0)
             return
         i = oldest(node, base + _MAIN)
         if node[i, COUNT] == 0:
-            _put(node, size, base, i, 0)
+            move(node, size, base, i, 0)
             return
         node[i, COUNT] -= 1
-        _put(node, size, base, i, _MAIN)
+        move(node, size, base, i, _MAIN)
 
 
 @jit
@@ -82,11 +69,11 @@ def _replay(item: Items, set_of: Items, ways: int, small: int, sizes: Items, nod
         size, base = sizes[s], items + _LISTS * s
         to = _MAIN if at == _GHOST else _SMALL
         if at == _GHOST:
-            _put(node, size, base, i, 0)
+            move(node, size, base, i, 0)
         if size[_SMALL] + size[_MAIN] == ways:
             _evict(node, size, base, small, ways - small)
         node[i, COUNT] = 0
-        _put(node, size, base, i, to)
+        move(node, size, base, i, to)
 
 
 def hits(stream: Stream, ways: int, options: Options) -> Bits:

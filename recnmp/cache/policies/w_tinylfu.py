@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recnmp._accel import inlined, jit
-from recnmp.cache.policies._lists import WHERE, empty_lists, oldest, push, unlink
+from recnmp.cache.policies._lists import WHERE, empty_lists, move, oldest
 from recnmp.cache.stream import Bits, Items, Stream
 
 PLUGIN = True
@@ -37,19 +37,6 @@ class Options:
 
 
 @inlined
-def _put(node: Items, size: Items, base: int, i: int, to: int) -> None:
-    """Make item ``i`` the youngest of list ``to``, wherever it was; 0 for nowhere."""
-    at = node[i, WHERE]
-    if at:
-        unlink(node, i)
-        size[at] -= 1
-    if to:
-        push(node, base + to, i)
-        size[to] += 1
-    node[i, WHERE] = to
-
-
-@inlined
 def _reads(count: Items, i: int, age: int) -> int:
     """Return what is left of the counter of item ``i``, halved once for every age since it was written."""
     return int(count[i, 0] >> min(age - count[i, 1], 31))
@@ -60,16 +47,16 @@ def _leave_window(node: Items, size: Items, base: int, main: int, count: Items, 
     """Let the window's oldest into the main cache, or out."""
     newcomer = oldest(node, base + _WINDOW)
     if size[_PROBATION] + size[_PROTECTED] < main:
-        _put(node, size, base, newcomer, _PROBATION)
+        move(node, size, base, newcomer, _PROBATION)
         return
     victim = newcomer
     if main > 0:
         victim = oldest(node, base + (_PROBATION if size[_PROBATION] else _PROTECTED))
         if _reads(count, newcomer, age) > _reads(count, victim, age):
-            _put(node, size, base, newcomer, _PROBATION)
+            move(node, size, base, newcomer, _PROBATION)
         else:
             victim = newcomer
-    _put(node, size, base, victim, 0)
+    move(node, size, base, victim, 0)
 
 
 @jit
@@ -93,11 +80,11 @@ def _replay(
         at = node[i, WHERE]
         if at:
             hit[n] = True
-            _put(node, size, base, i, _WINDOW if at == _WINDOW else _PROTECTED)
+            move(node, size, base, i, _WINDOW if at == _WINDOW else _PROTECTED)
             if size[_PROTECTED] > protected:
-                _put(node, size, base, oldest(node, base + _PROTECTED), _PROBATION)
+                move(node, size, base, oldest(node, base + _PROTECTED), _PROBATION)
             continue
-        _put(node, size, base, i, _WINDOW)
+        move(node, size, base, i, _WINDOW)
         if size[_WINDOW] > window:
             _leave_window(node, size, base, main, count, age)
 
