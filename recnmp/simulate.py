@@ -45,7 +45,7 @@ def simulate(
     with dense_timer(config, parts.model, parts.device, trace.batch_size) as time_dense:
         tell("host: gather and reduce over the memory channels")
         host = run_shared(lambda on: parts.host.run(trace, placed, on, parts.host_options), system)
-        ladder = list(_ladder(parts, trace, placed))
+        ladder = list(_ladder(parts, trace, placed, host.ns))
         near = None
         if parts.nmp is not None:
             tell(f"{config.nmp.kind}: gather and reduce near memory")
@@ -78,11 +78,11 @@ def simulate(
     )
 
 
-def _ladder(parts: Parts, trace: Trace, placed: PlacedLookups) -> Iterator[Rung]:
+def _ladder(parts: Parts, trace: Trace, placed: PlacedLookups, own_ns: float) -> Iterator[Rung]:
     """Yield the host's gather-reduce on ever more real hosts; none beside other traffic, which nobody limits."""
     if parts.cpu is None or parts.config.memory.host_traffic is not None:
         return
-    yield from host_ladder(trace, placed, parts.system, parts.cpu, parts.config.host.cores)
+    yield from host_ladder(trace, placed, parts.system, parts.cpu, parts.config.host.cores, own_ns)
     if parts.device is not None:
         dtypes = {table.dtype for table in trace.tables}
         for how, lookup_ns in measured_gathers(parts.device, parts.trace_digest, dtypes):

@@ -14,6 +14,7 @@ from recnmp.library.dram import load_standard
 from recnmp.library.host import HostCpu, load_host
 from recnmp.memory.outstanding import arrivals_outstanding
 from recnmp.memory.replay import replay
+from recnmp.memory.requests import Requests
 from recnmp.nmp.base import System
 from recnmp.nmp.host import reads
 from recnmp.placement.place import PlacedLookups, place
@@ -31,12 +32,19 @@ class Rung:
 
 
 def host_ladder(
-    trace: Trace, placed: PlacedLookups, system: System, cpu: HostCpu, cores: int | None
+    trace: Trace,
+    placed: PlacedLookups,
+    system: System,
+    cpu: HostCpu,
+    cores: int | None,
+    own_ns: float | None = None,
 ) -> Iterator[Rung]:
     """Yield the rungs from the bound of DRAM to ``cores`` of ``cpu`` (None: all of them) behind its last-level cache.
 
-    The cache is the system's where it has one, else the processor's. Reads under way are shared out evenly to the
-    channels. Not modelled: private caches, prefetchers, TLB misses, the time of hits and adds, other traffic.
+    The cache is the system's where it has one, else the processor's. ``own_ns`` is the time of the system's own host
+    where that has been simulated: the rung it stands on is not simulated again. Reads under way are shared out
+    evenly to the channels. Not modelled: private caches, prefetchers, TLB misses, the time of hits and adds, other
+    traffic.
     """
     placed = placed.original or placed
     spec, cores = system.spec, cores or cpu.cores.value
@@ -49,13 +57,19 @@ def host_ladder(
     def ns(cycles: float) -> float:
         return cycles_to_ns(cycles, spec.tCK_ps.value)
 
+    def full_queues(requests: Requests, *, own: bool) -> float:
+        if own and own_ns is not None:
+            return own_ns
+        return ns(replay(requests, spec, controller).cycles)
+
     every, _ = reads(trace, placed, bare)
-    yield Rung("dram_bound", ns(replay(every, spec, controller).cycles), "no cache, read queues always full")
+    bound = full_queues(every, own=system.cache.llc is None)
+    yield Rung("dram_bound", bound, "no cache, read queues always full")
     missed, hits = reads(trace, placed, cached)
     size = f"{llc.size_bytes / 2**20:.4g} MiB, {llc.ways} ways"
     yield Rung(
         "llc_filtered",
-        ns(replay(missed, spec, controller).cycles),
+        full_queues(missed, own=system.cache.llc is not None),
         f"a last-level cache of {size} answers {hits / max(placed.bursts, 1):.1%} of the bursts",
     )
     most = max(1, cores * cpu.misses_per_core.value // system.memory.channels)

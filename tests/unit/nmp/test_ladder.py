@@ -72,3 +72,14 @@ def test_a_configuration_says_on_what_the_rungs_are():
         ladder_on(config, trace, 19)
     with pytest.raises(ConfigError, match="there is no processor"):
         ladder_on(load_config("rank8", ["host.cpu=null"]), trace, 1)
+
+
+@pytest.mark.parametrize("llc", [None, CacheConfig(size_bytes=4096, ways=4)], ids=["no cache", "cache"])
+def test_a_host_that_has_been_simulated_is_the_rung_that_would_be(llc):
+    memory, trace = MemoryConfig(), some_trace()
+    system = System(DDR4, memory, CachesConfig(llc=llc), ArrivalConfig())
+    placed = place(trace, memory, DDR4, PlacementConfig())
+    own = host.run(trace, placed, system, host.Options())
+    told = list(host_ladder(trace, placed, system, CPU, None, own.ns))
+    assert told == list(host_ladder(trace, placed, system, CPU, None))
+    assert own.ns == told[0 if llc is None else 1].ns
