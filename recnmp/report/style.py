@@ -1,0 +1,171 @@
+"""The one style of all figures: sizes for a paper, colours with a second channel each, files of the same bytes."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+from recnmp.errors import ConfigError
+
+COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a8405f", "#2f9c95")
+"""Told apart with colour-blind eyes; in greyscale hatches, markers and dashes do that."""
+
+HATCHES = ("", "////", "....", "xxxx", r"\\\\", "----", "oo", "||||")
+MARKERS = "os^DvPX*"
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
+INK, GREY, PALE = "#222222", "#666666", "#e4e4e4"
+
+SUFFIXES = (".svg", ".pdf", ".png")
+WIDTHS = {"column": 3.3, "page": 7.0}
+"""Inches: one column of a two-column paper, and its whole width."""
+
+Width = Literal["column", "page"]
+_POINTS = {"column": 7.0, "page": 8.0}  # what papers still set legibly
+
+STYLE: Any = {
+    "axes.edgecolor": "#888888",
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlelocation": "left",
+    "font.family": ["DejaVu Sans", "sans-serif"],  # the first comes with matplotlib
+    "font.size": 9,
+    "grid.color": PALE,
+    "hatch.linewidth": 0.5,
+    "legend.edgecolor": "white",
+    "legend.framealpha": 1.0,
+    "pdf.fonttype": 42,  # text stays text: it can be found, copied and edited
+    "svg.fonttype": "none",
+    "svg.hashsalt": "recnmp",
+}
+_METADATA: dict[str, dict[str, None]] = {
+    ".svg": {"Date": None},
+    ".png": {"Software": None},
+    ".pdf": {"CreationDate": None},
+}
+
+
+def check_suffix(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+    """Raise ConfigError for a figure that does not end in one of ``suffixes``."""
+    if path.suffix not in suffixes:
+        raise ConfigError(f"{path}: a figure ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}")
+
+
+def save(figure: Figure, path: Path, dpi: int = 160) -> None:
+    """Write ``figure`` into ``path``, SVG, PDF or PNG: the same bytes for the same data, without a date.
+
+    Raises ConfigError for another suffix.
+    """
+    check_suffix(path)
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(path, dpi=dpi, metadata=_METADATA[path.suffix])
+
+
+@contextmanager
+def styled(width: Width | None = None) -> Iterator[float]:
+    """Draw in the one style, with the text of a figure as wide as that; yields its size in points."""
+    size = _POINTS[width] if width else float(STYLE["font.size"])
+    sized: Any = {} if width is None else {"axes.linewidth": 0.6, "patch.linewidth": 0.5, "font.size": size}
+    ticks: Any = {f"{axis}tick.{key}": 0.6 for axis in "xy" for key in ("major.width", "minor.width")}
+    with matplotlib.rc_context(STYLE | sized | (ticks if width else {})):
+        yield size
+
+
+@lru_cache(maxsize=4096)
+def text_inches(text: str, points: float, bold: bool = False) -> float:
+    """Return how wide ``text`` is, in inches."""
+    font = FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")
+    return float(TextPath((0, 0), text, points, prop=font).get_extents().width) / 72 if text.strip() else 0.0
+
+
+def wrapped(text: str, inches: float, points: float, bold: bool = False) -> str:
+    """Return ``text`` in lines no wider than ``inches``; a longer word is broken."""
+    per_character = text_inches("x" * 20, points, bold) / 20
+    characters = max(8, int(inches / per_character * 1.25))
+    while characters > 8:
+        lines = textwrap.wrap(text, characters)
+        if all(text_inches(line, points, bold) <= inches for line in lines):
+            return "\n".join(lines)
+        characters -= 1
+    return "\n".join(textwrap.wrap(text, 8))
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """What every figure for a paper has beside its axes.
+
+    Attributes:
+        title: above everything.
+        notes: below everything, small: what a reader must know to believe the figure.
+        panels: rows and columns of axes.
+        aspect: height of a row of axes over the width of the whole figure.
+    """
+
+    title: str
+    notes: tuple[str, ...] = ()
+    panels: tuple[int, int] = (1, 1)
+    aspect: float = 0.52
+
+
+@contextmanager
+def paper(sheet: Sheet, width: Width, path: Path) -> Iterator[list[Axes]]:
+    """Yield axes of a figure that is written into ``path`` afterwards; raises ConfigError for another suffix."""
+    check_suffix(path)
+    with styled(width):
+        figure, axes = blank(sheet, width)
+        yield axes
+        save(figure, path, 300)
+
+
+def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
+    """Return a figure with title, notes and empty axes; to be drawn within ``styled(width)``."""
+    inches, points = WIDTHS[width], _POINTS[width]
+    room = inches - 0.12
+    title = wrapped(sheet.title, room, points + 1, bold=True)
+    notes = "\n".join(wrapped(note, room, points - 1.5) for note in sheet.notes)
+    lines = (title.count("\n") + 1) * (points + 1) + (notes.count("\n") + 1) * (points - 1.5)
+    height = inches * sheet.aspect * sheet.panels[0] + lines * 1.25 / 72 + 0.35
+    figure = Figure(figsize=(inches, height), layout="constrained")
+    axes = list(figure.subplots(*sheet.panels, squeeze=False).flat)
+    edge = 0.06 / inches
+    figure.suptitle(title, x=edge, ha="left", fontsize=points + 1, fontweight="bold")
+    if notes:
+        figure.supxlabel(notes, x=edge, ha="left", fontsize=points - 1.5, color=GREY)
+    return figure, axes
+
+
+def legend_above(axes: Axes, handles: Sequence[Any] | None = None) -> None:
+    """Set a legend above ``axes``, in as many columns as fit; none for fewer than two names."""
+    found = axes.get_legend_handles_labels()[0] if handles is None else list(handles)
+    if len(found) < 2:
+        return
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points = float(matplotlib.rcParams["font.size"]) - 0.5
+    widths = [text_inches(str(one.get_label()), points) + 3.6 * points / 72 for one in found]
+    spec = axes.get_subplotspec()
+    across = spec.get_gridspec().ncols if spec is not None else 1
+    room = float(figure.get_figwidth()) / across - 0.55
+    ncols = max((n for n in range(1, len(found) + 1) if n * max(widths) <= room), default=1)
+    axes.legend(
+        handles=found,
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=ncols,
+        fontsize=points,
+        frameon=False,
+        borderaxespad=0.2,
+        borderpad=0.1,
+        labelspacing=0.3,
+        columnspacing=1.1,
+        handlelength=2.2,
+        handletextpad=0.5,
+    )
