@@ -62,58 +62,55 @@ def make_plan(path: str | Path, overrides: Sequence[str] = ()) -> Plan:
     document = load_document(path, overrides)
     assignments, seeds = expand(document), seeds_of(document)
     names = list(dict.fromkeys(choice.option for point in assignments for choice in point))
-    _not_overridden(names, overrides)
-    base = document.without("sweep")
-    code = code_version()
-    digests: dict[str, str] = {}
-    points = []
-    for assignment in assignments:
-        for seed in seeds:
-            parts = resolve(_config(base, assignment, seed, document))
-            points.append(_point(parts, assignment, seed, names, code, digests))
-    return Plan(points, document, code)
+    not_overridden(names, overrides, "sweep")
+    planner = Planner(document, "sweep", names)
+    points = [planner.point(assignment, seed) for assignment in assignments for seed in seeds]
+    return Plan(points, document, planner.code)
 
 
-def _config(base: Document, assignment: Assignment, seed: int | None, document: Document) -> Config:
-    chosen = with_choices(base, assignment)
-    if seed is not None:
-        place = document.place(("sweep", "seeds"))
-        choices = list(seed_choices(seed, chosen.data, place))
-        swept = {choice.option for choice in assignment}
-        for choice in choices:
-            if choice.option in swept:
-                raise document.error(("sweep", "seeds"), f"an axis sets {choice.option}, too")
-        chosen = with_choices(chosen, choices)
-    config = config_of(chosen)
-    if config.mlp.kind == "measured":
-        raise config.error(
-            ("mlp", "kind"),
-            "measured times of cores that run other points say nothing; in a sweep use profile (`recnmp measure mlp` "
-            "makes one) or none",
+class Planner:
+    """Turns options that vary into points: ``section`` of the document says how they do, ``names`` are theirs."""
+
+    def __init__(self, document: Document, section: str, names: Sequence[str]) -> None:
+        self.document = document
+        self.base = document.without(section)
+        self.names = names
+        self.code = code_version()
+        self._section = section
+        self._digests: dict[str, str] = {}
+
+    def point(self, assignment: Assignment, seed: int | None = None) -> Point:
+        """Return the point of these options, checked as `recnmp.resolve` does; ConfigError for what cannot be."""
+        parts = resolve(self._config(assignment, seed))
+        config, resolved = parts.config, parts.resolved
+        written = {choice.option: choice.value for choice in assignment}
+        return Point(
+            key=_key(parts, resolved, self.code, self._digests),
+            options={name: _shown(name, written, resolved) for name in self.names},
+            seed=seed,
+            config=config.model_dump(mode="json"),
+            trace_file=config.trace.file,
+            trace_digest=parts.trace_digest,
         )
-    return config
 
-
-def _point(
-    parts: Parts,
-    assignment: Assignment,
-    seed: int | None,
-    names: Sequence[str],
-    code: str,
-    digests: dict[str, str],
-) -> Point:
-    config, resolved = parts.config, parts.resolved
-    written = {choice.option: choice.value for choice in assignment}
-    options = {name: _shown(name, written, resolved) for name in names}
-    data = config.model_dump(mode="json")
-    return Point(
-        key=_key(parts, resolved, code, digests),
-        options=options,
-        seed=seed,
-        config=data,
-        trace_file=config.trace.file,
-        trace_digest=parts.trace_digest,
-    )
+    def _config(self, assignment: Assignment, seed: int | None) -> Config:
+        chosen = with_choices(self.base, assignment)
+        if seed is not None:
+            loc = (self._section, "seeds")
+            choices = list(seed_choices(seed, chosen.data, self.document.place(loc)))
+            varied = {choice.option for choice in assignment}
+            for choice in choices:
+                if choice.option in varied:
+                    raise self.document.error(loc, f"an axis sets {choice.option}, too")
+            chosen = with_choices(chosen, choices)
+        config = config_of(chosen)
+        if config.mlp.kind == "measured":
+            raise config.error(
+                ("mlp", "kind"),
+                f"measured times of cores that run other points say nothing; in a {self._section} use profile "
+                "(`recnmp measure mlp` makes one) or none",
+            )
+        return config
 
 
 def _key(parts: Parts, resolved: Json, code: str, digests: dict[str, str]) -> str:
@@ -149,9 +146,10 @@ def _shown(name: str, written: Json, resolved: Json) -> Any:
     return Path(value).name if name == "trace.file" else value
 
 
-def _not_overridden(names: Sequence[str], overrides: Sequence[str]) -> None:
+def not_overridden(names: Sequence[str], overrides: Sequence[str], by: str) -> None:
+    """Raise ConfigError for an override of what a sweep or search varies: it would take no effect."""
     for text in overrides:
         option = text.partition("=")[0]
         for name in names:
             if f"{name}.".startswith(f"{option}.") or f"{option}.".startswith(f"{name}."):
-                raise ConfigError(f"--set {text}: the sweep varies {name}; it would take no effect")
+                raise ConfigError(f"--set {text}: the {by} varies {name}; it would take no effect")

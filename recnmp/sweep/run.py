@@ -1,33 +1,22 @@
 """A sweep from its file to its tables: what is missing is run, everything that is done is told."""
 
-import contextlib
 import datetime
 import hashlib
-import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from recnmp.errors import RecnmpError
 from recnmp.report.provenance import provenance
-from recnmp.sweep.clusters import workers
 from recnmp.sweep.estimate import Estimate
 from recnmp.sweep.plan import Plan, Point, make_plan
+from recnmp.sweep.runner import Where, running
 from recnmp.sweep.store import Store
 from recnmp.sweep.tables import write_tables
-from recnmp.sweep.task import Outcome, Task
-from recnmp.sweep.traces import unpack
+from recnmp.sweep.task import Outcome
 
-
-@dataclass(frozen=True)
-class Where:
-    """Where points are run, as `recnmp.sweep.clusters.workers` takes it."""
-
-    cluster: str = "local"
-    workers: int | None = None
-    memory_bytes: int | None = None
+__all__ = ["Done", "Where", "run_sweep"]
 
 
 @dataclass(frozen=True)
@@ -87,48 +76,15 @@ def _run(
     """Run points in the order of their keys, which is none of their options', and keep each outcome as it comes."""
     if not points:
         return {"points": 0}
-    began, errors = time.perf_counter(), 0
-    of_workers: dict[int, int] = {}
-    with (
-        _unpacked(points, store, where, tell) as folder,
-        workers(where.cluster, where.workers, where.memory_bytes) as (run, count),
-    ):
-        started = time.perf_counter()
-        estimate = Estimate(len(points), count())
+    tell("starting workers")
+    with running(store, where, plan.code) as runner:
+        estimate, errors = Estimate(len(points), runner.workers()), 0
         tell(estimate.line(errors))
-        for outcome in run([Task(p.key, p.config, p.trace_digest, plan.code, folder) for p in points]):
-            store.save(outcome)
-            facts = outcome.worker or {"pid": 0, "seconds": 0.0, "peak_memory_bytes": 0}
-            of_workers[facts["pid"]] = facts["peak_memory_bytes"]
+        for outcome, facts in runner.run(points):
             errors += outcome.document is None
-            estimate.add(facts["seconds"], time.perf_counter() - started, facts["pid"])
+            estimate.add(facts["seconds"], runner.waited, facts["pid"])
             tell(estimate.line(errors))
-        counted = count()
-    return {
-        "points": len(points),
-        "workers": counted,
-        "seconds_to_start": started - began,
-        "seconds": estimate.waited,
-        "seconds_of_points": estimate.busy,
-        "peak_memory_bytes_of_workers": sorted(filter(None, of_workers.values())),
-    }
-
-
-@contextlib.contextmanager
-def _unpacked(
-    points: Sequence[Point], store: Store, where: Where, tell: Callable[[str], object]
-) -> Iterator[str | None]:
-    """Yield the folder in which workers find the points' traces unpacked; None where this process reads the files."""
-    try:
-        if where.cluster == "none":
-            yield None
-            return
-        tell("unpacking traces")
-        for digest, file in {point.trace_digest: point.trace_file for point in points}.items():
-            unpack(file, digest, store.unpacked)
-        yield str(store.unpacked.resolve())
-    finally:
-        shutil.rmtree(store.unpacked, ignore_errors=True)  # a killed run's, too
+        return runner.timing()
 
 
 def _kept(store: Store, key: str) -> Outcome:

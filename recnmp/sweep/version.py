@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recnmp._registry import PACKAGE
 
-OUTSIDE = ("cli", "reproduce", "study", "sweep")
+OUTSIDE = ("cli", "reproduce", "search", "study", "sweep")
 """Folders that start runs or print them; none changes what a run finds."""
 
 
