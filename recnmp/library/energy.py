@@ -104,6 +104,16 @@ class UnitCosts(Facts):
     ranks: Count
     rank_cache_bytes: Count
 
+    def scaled_area_mm2(self, ranks: int, rank_cache_bytes: int) -> float:
+        """Return the area of a unit of another size [mm2], an estimate; ``rank_cache_bytes`` is 0 without RankCaches.
+
+        Logic is in proportion to ranks, RankCaches to their bytes. Not modelled: the DIMM's own part, which does not
+        shrink with ranks; tags, ways and ports; the periphery that small memories cannot do without.
+        """
+        cache = self.area_with_cache_mm2.value - self.area_without_cache_mm2.value
+        of_bytes = rank_cache_bytes / self.rank_cache_bytes.value
+        return ranks / self.ranks.value * (self.area_without_cache_mm2.value + cache * of_bytes)
+
     @model_validator(mode="after")
     def _caches_are_not_free(self) -> Self:
         for what in ("area_{}_cache_mm2", "power_{}_cache_mw"):

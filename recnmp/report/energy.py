@@ -120,15 +120,17 @@ def _units(
     if near.operations.unit is None:
         return None, "power and area of this architecture's units are not known to the library"
     costs = load_unit_costs(near.operations.unit)
-    cache = system.cache.rank is not None
+    cache = system.cache.rank
     power = costs.power_with_cache_mw if cache else costs.power_without_cache_mw
     area = costs.area_with_cache_mm2 if cache else costs.area_without_cache_mm2
     units = system.memory.channels * system.memory.dimms_per_channel
+    scaled = costs.scaled_area_mm2(system.memory.ranks_per_dimm, cache.size_bytes if cache else 0)
     named = {"constants": costs.name, "certainty": _least_sure([power, area])}
     figures = {
         "units": units,
         "area_mm2_per_unit": area.value,
         "area_mm2_all_units": units * area.value,
+        "area_scaled_mm2_all_units": units * scaled,
         "power_mw_per_unit": power.value,
         "power_mw_all_units": units * power.value,
     }

@@ -154,6 +154,15 @@ def test_units_of_another_size_are_not_scaled_and_that_is_told():
     assert note == "of a unit with 2 ranks, here 1 and RankCaches of 131072 B, here 4096 B; not scaled"
 
 
+@pytest.mark.parametrize(
+    ("ranks", "cache", "mm2"),
+    [(2, None, 0.34), (2, 131072, 0.54), (1, None, 0.17), (4, 4 * 131072, 2 * 1.14)],
+)
+def test_the_scaled_area_follows_ranks_and_bytes_of_rank_caches(ranks, cache, mm2):
+    system = system_of(ranks_per_dimm=ranks, rank_cache=cache and CacheConfig(size_bytes=cache))
+    assert section(system)["units"]["area_scaled_mm2_all_units"] == pytest.approx(mm2)
+
+
 def test_units_that_are_not_known_say_so():
     found = section(system_of(), trace_of([(1000, 16)], [(0, [[7, 9]])]), axdimm)
     assert found["units"] is None
