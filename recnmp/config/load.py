@@ -11,6 +11,9 @@ from recnmp.config.mapping import names_file, read_mapping
 from recnmp.config.schema import Config
 from recnmp.errors import ConfigError
 
+MANY = ("sweep", "search")
+"""Sections that make many runs of one configuration."""
+
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     """Read the configuration at ``path`` with ``overrides`` such as ``"memory.channels=2"`` on top.
@@ -21,11 +24,12 @@ def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     is relative to the file that names it, or to the working folder in an override. So are ``model`` where it
     names a YAML file, and ``memory.mapping``, whose content takes its place: a result says all of it.
 
-    Raises ConfigError with file, line and column for whatever is wrong, and for a sweep: that is many runs.
+    Raises ConfigError with file, line and column for whatever is wrong, and for a sweep or search: many runs.
     """
     document = load_document(path, overrides)
-    if "sweep" in document.data:
-        raise document.error(("sweep",), "many runs; `recnmp sweep` runs them")
+    for section in MANY:
+        if section in document.data:
+            raise document.error((section,), f"many runs; `recnmp {section}` runs them")
     return config_of(document)
 
 
@@ -83,8 +87,8 @@ def trace_names() -> list[str]:
 
 
 def config_of(document: Document) -> Config:
-    """Return a document without ``sweep``, checked, with files found; raises ConfigError as ``load_config`` does."""
-    config = document.validate(Config, other_keys=["extends", "sweep"])
+    """Return a document without `MANY`, checked, with files found; raises ConfigError as ``load_config`` does."""
+    config = document.validate(Config, other_keys=["extends", *MANY])
     file = document.place(("trace", "file")).folder / config.trace.file
     config = _with_device_file(_with_model_file(_with_mapping(config, document), document), document)
     config = _with_trace_file(config, file.parent.resolve() / file.name)

@@ -20,6 +20,7 @@ from pydantic import (
 
 from recnmp.config.document import Document
 from recnmp.config.mapping import AnyMapping
+from recnmp.config.search import search_schema
 from recnmp.config.serving import ServingConfig
 from recnmp.config.sweep import sweep_schema
 from recnmp.errors import ConfigError
@@ -350,7 +351,7 @@ class Config(Section):
 
 
 def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema of a configuration file for editors, ``extends`` and ``sweep`` included.
+    """Return the JSON Schema of a configuration file for editors, ``extends``, ``sweep`` and ``search`` included.
 
     A file that extends another one may leave out what the other one has.
     """
@@ -358,7 +359,8 @@ def json_schema() -> dict[str, Any]:
     needed = schema.pop("required")
     extends = {"type": "string", "description": "file this one starts from, relative to this one"}
     sweep, definitions = sweep_schema()
-    schema["$defs"] |= definitions
-    schema["properties"] = {"extends": extends, **schema["properties"], "sweep": sweep}
+    search, more = search_schema()
+    schema["$defs"] |= definitions | more
+    schema["properties"] = {"extends": extends, **schema["properties"], "sweep": sweep, "search": search}
     schema["anyOf"] = [{"required": ["extends"]}, {"required": needed}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
