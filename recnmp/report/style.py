@@ -53,10 +53,10 @@ _METADATA: dict[str, dict[str, None]] = {
 }
 
 
-def check_suffix(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
+def check_suffix(path: Path, suffixes: tuple[str, ...] = SUFFIXES, what: str = "a figure ends") -> None:
     """Raise ConfigError for a figure that does not end in one of ``suffixes``."""
     if path.suffix not in suffixes:
-        raise ConfigError(f"{path}: a figure ends in {', '.join(suffixes[:-1])} or {suffixes[-1]}")
+        raise ConfigError(f"{path}: {what} in {' or '.join(suffixes)}")
 
 
 def save(figure: Figure, path: Path, dpi: int = 160) -> None:
@@ -104,7 +104,7 @@ class Sheet:
 
     Attributes:
         title: above everything.
-        notes: below everything, small: what a reader must know to believe the figure.
+        notes: sentences below everything, small: what a reader must know to believe the figure.
         panels: rows and columns of axes.
         aspect: height of a row of axes over the width of the whole figure.
     """
@@ -130,9 +130,9 @@ def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
     inches, points = WIDTHS[width], _POINTS[width]
     room = inches - 0.12
     title = wrapped(sheet.title, room, points + 1, bold=True)
-    notes = "\n".join(wrapped(note, room, points - 1.5) for note in sheet.notes)
+    notes = wrapped(" ".join(sheet.notes), room, points - 1.5)
     lines = (title.count("\n") + 1) * (points + 1) + (notes.count("\n") + 1) * (points - 1.5)
-    height = inches * sheet.aspect * sheet.panels[0] + lines * 1.25 / 72 + 0.35
+    height = max(inches, 4.0) * sheet.aspect * sheet.panels[0] + lines * 1.25 / 72 + 0.35
     figure = Figure(figsize=(inches, height), layout="constrained")
     axes = list(figure.subplots(*sheet.panels, squeeze=False).flat)
     edge = 0.06 / inches
@@ -142,8 +142,19 @@ def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def legend_above(axes: Axes, handles: Sequence[Any] | None = None) -> None:
-    """Set a legend above ``axes``, in as many columns as fit; none for fewer than two names."""
+def name_axes(axes: Axes, x: str, y: str) -> None:
+    """Set what stands at both axes, in lines that are no longer than the axes are."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points = float(matplotlib.rcParams["font.size"])
+    spec = axes.get_subplotspec()
+    rows, columns = (spec.get_gridspec().nrows, spec.get_gridspec().ncols) if spec is not None else (1, 1)
+    axes.set_xlabel(wrapped(x, 0.85 * figure.get_figwidth() / columns, points))
+    axes.set_ylabel(wrapped(y, 0.55 * figure.get_figheight() / rows, points))
+
+
+def legend_above(axes: Axes, handles: Sequence[Any] | None = None, title: str = "") -> None:
+    """Set a legend above ``axes``, in as many columns as fit, under its ``title``; none for fewer than two names."""
     found = axes.get_legend_handles_labels()[0] if handles is None else list(handles)
     if len(found) < 2:
         return
@@ -154,12 +165,13 @@ def legend_above(axes: Axes, handles: Sequence[Any] | None = None) -> None:
     spec = axes.get_subplotspec()
     across = spec.get_gridspec().ncols if spec is not None else 1
     room = float(figure.get_figwidth()) / across - 0.55
-    ncols = max((n for n in range(1, len(found) + 1) if n * max(widths) <= room), default=1)
+    most = max((n for n in range(1, len(found) + 1) if n * max(widths) <= room), default=1)
+    rows = -(-len(found) // most)
     axes.legend(
         handles=found,
         loc="lower left",
         bbox_to_anchor=(0, 1.0),
-        ncols=ncols,
+        ncols=-(-len(found) // rows),  # rows alike
         fontsize=points,
         frameon=False,
         borderaxespad=0.2,
@@ -168,4 +180,7 @@ def legend_above(axes: Axes, handles: Sequence[Any] | None = None) -> None:
         columnspacing=1.1,
         handlelength=2.2,
         handletextpad=0.5,
+        title=title or None,
+        title_fontsize=points,
+        alignment="left",
     )
