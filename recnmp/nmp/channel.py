@@ -41,6 +41,8 @@ class Channel:
         return_cycles: clocks of each packet's results on DQ, shape (P,).
         hits, reads: bursts that the RankCaches answered, and those that DRAM was asked for.
         others: what became of the host's own bursts.
+        first_read: reads of rank r are ``first_read[r] : first_read[r + 1]`` of the timeline's n, shape (R + 1,).
+        bursts: what each of them reads, shape (n,).
         log: packets on the time axis, where the run is recorded.
         rank_reads: reads of each rank, where the run is recorded.
     """
@@ -51,6 +53,8 @@ class Channel:
     hits: int
     reads: int
     others: Served
+    first_read: NDArray[np.int64]
+    bursts: NDArray[np.int64]
     log: PacketLog | None = None
     rank_reads: tuple[Reads, ...] = ()
 
@@ -60,10 +64,29 @@ class Channel:
         return int(self.clocks[:, kernel.RETURNED_AT].max(initial=0))
 
     @property
+    def busy(self) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """First clock and clocks of deliveries, configuration writes included, and of results, shapes (P,)."""
+        begin, delivered, returned = (
+            self.clocks[:, at] for at in (kernel.HEADER_AT, kernel.DELIVERED_AT, kernel.RETURNED_AT)
+        )
+        return {
+            "delivery": (begin, delivered - begin),
+            "return": (returned - self.return_cycles, self.return_cycles),
+        }
+
+    @property
     def busy_cycles(self) -> dict[str, int]:
         """Clocks of deliveries, configuration writes included, and of results."""
-        of_packet = self.clocks[:, kernel.DELIVERED_AT] - self.clocks[:, kernel.HEADER_AT]
-        return {"delivery": int(of_packet.sum()), "return": int(self.return_cycles.sum())}
+        return {name: int(length.sum()) for name, (_, length) in self.busy.items()}
+
+    def arrivals(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return when each instruction's data had come, and their bursts; what reads share comes once."""
+        depart, bursts = self.timeline.depart, self.bursts
+        if not self.timeline.counts["merged"]:
+            return depart, bursts
+        # a rank's data bus carries a burst at a time
+        once = [a + np.unique(depart[a:b], return_index=True)[1] for a, b in pairwise(self.first_read)]
+        return depart[np.concatenate(once)], bursts[np.concatenate(once)]
 
 
 def run_channel(sent: Instructions, system: System, units: Units, others: HostBursts) -> Channel:
@@ -116,7 +139,8 @@ def run_channel(sent: Instructions, system: System, units: Units, others: HostBu
     done = timeline(controllers, work, commands, end)
     of_sls = replace(done, accepted=done.accepted[: start[-1]], depart=done.depart[: start[-1]])
     served = Served(others, traffic.passed)
-    channel = Channel(of_sls, clocks, stream.return_cycles, hits, sent.bursts - hits, served)
+    bursts = np.bincount(number if not hits else number[sent.filled_by < 0], minlength=start[-1])
+    channel = Channel(of_sls, clocks, stream.return_cycles, hits, sent.bursts - hits, served, start, bursts)
     if not room:
         return channel
     log = packet_log(sent, stream, units.fixed, clocks, done.done[:, : sent.packets], traffic)

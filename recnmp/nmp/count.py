@@ -6,6 +6,7 @@ from recnmp.nmp.base import System
 from recnmp.nmp.channel import Channel
 from recnmp.nmp.instructions import Sent
 from recnmp.nmp.operations import Operations
+from recnmp.nmp.over_time import OverTime, Steps, traffic_bytes
 from recnmp.nmp.packet import DDR_COMMAND_BITS, INSTRUCTION_BITS, Packets, decode
 from recnmp.placement.place import PlacedLookups
 from recnmp.trace.trace import Trace
@@ -50,7 +51,22 @@ def operations(
         weight_multiplies=elements if trace.weight is not None else 0,
         host_adds=int(np.maximum(at_dimms - 1, 0) @ bag_dim),
         unit=UNIT,
+        rank_lookups=sent.load.sum(axis=0),
+        over_time=_over_time(channels, system),
     )
+
+
+def _over_time(channels: list[Channel], system: System) -> OverTime:
+    cycles = max(channel.cycles for channel in channels)
+    steps = Steps(cycles)
+    data = sum((steps.arrived(*channel.arrivals()) for channel in channels), np.zeros(steps.count, np.int64))
+    busy = {
+        name: sum((steps.busy(*channel.busy[name]) for channel in channels), np.zeros(steps.count, np.int64))
+        for name in channels[0].busy
+    }
+    traffic = traffic_bytes([channel.others for channel in channels], cycles, steps, system.spec)
+    buses = len(channels) * system.ranks_per_channel
+    return OverTime(steps, system.spec, buses, data * BURST_BYTES, traffic, busy)
 
 
 def configuration_bits(sent: Sent, header_bursts_per_dimm: int) -> int:

@@ -19,6 +19,7 @@ from recnmp.memory.requests import Requests
 from recnmp.memory.traffic import HostBursts, Served
 from recnmp.nmp.base import SlsRun, System, load_imbalance, sorted_by
 from recnmp.nmp.operations import Operations
+from recnmp.nmp.over_time import OverTime, Steps, traffic_bytes
 from recnmp.nmp.recorded import Reads
 from recnmp.nmp.scheduling import arrival_order
 from recnmp.placement.place import PlacedLookups
@@ -49,7 +50,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     )
     return SlsRun(
         ns=cycles_to_ns(timeline.cycles, spec.tCK_ps.value),
-        operations=_operations(trace, len(requests), timeline, others, system),
+        operations=_operations(trace, requests, rank, timeline, others, system),
         memory=timeline.statistics(spec, memory.channels)
         | {"merged": timeline.counts["merged"]}
         | others.figures(timeline.cycles, spec)
@@ -89,17 +90,38 @@ def reads(trace: Trace, placed: PlacedLookups, system: System) -> tuple[Requests
 
 
 def _operations(
-    trace: Trace, requests: int, timeline: Timeline, others: Served, system: System
+    trace: Trace,
+    requests: Requests,
+    rank: NDArray[np.int32],
+    timeline: Timeline,
+    others: Served,
+    system: System,
 ) -> Operations:
-    """Every burst crosses the channel unless another read brings it; every element is added by the cores."""
+    """Every burst crosses the channel unless another read brings it; every element is added by the cores.
+
+    ``rank`` of each lookup counts over all channels.
+    """
     burst_bits = 8 * system.spec.organization.burst_bytes.value
+    shape = system.memory.channels, system.ranks_per_channel
+    steps = Steps(timeline.cycles)
+    data = steps.arrived(_arrivals(requests, timeline)) * (burst_bits // 8)
+    traffic = traffic_bytes([others], timeline.cycles, steps, system.spec)
     elements = np.bincount(trace.table, minlength=len(trace.tables)) @ [table.dim for table in trace.tables]
     return Operations(
         activity=timeline.activity,
-        data_bits=(requests - timeline.counts["merged"]) * burst_bits,
+        data_bits=(len(requests) - timeline.counts["merged"]) * burst_bits,
         traffic_bits=others.passed_by(timeline.cycles) * burst_bits,
         host_adds=int(elements),
+        rank_lookups=np.bincount(rank, minlength=shape[0] * shape[1]).reshape(shape),
+        over_time=OverTime(steps, system.spec, shape[0], data, traffic),
     )
+
+
+def _arrivals(requests: Requests, timeline: Timeline) -> NDArray[np.int64]:
+    """Return the clocks at which bursts had crossed their channel; what reads share crosses once."""
+    if not timeline.counts["merged"]:
+        return timeline.depart
+    return np.concatenate([np.unique(timeline.depart[a:b]) for a, b in pairwise(requests.start)])
 
 
 def _arrival(trace: Trace, placed: PlacedLookups, system: System) -> NDArray[np.int64]:

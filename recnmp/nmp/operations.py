@@ -1,9 +1,16 @@
-"""What a run did that takes energy, counted over the whole run, all channels together."""
+"""What a run did, counted over the whole run, all channels together; what ranks read, and when."""
 
 from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from recnmp.errors import RecnmpError
 from recnmp.memory.activity import RankActivity
+from recnmp.nmp.over_time import OverTime
+
+_NO_COUNTS = ("activity", "unit", "rank_lookups", "over_time")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +32,8 @@ class Operations:
         weight_multiplies: elements multiplied by their lookup's weight.
         host_adds: elements that the host adds; they take energy of its cores, not of memory.
         unit: file of ``library/energy`` with the power and area of the architecture's processing units.
+        rank_lookups: lookups of each rank, shape (C, R) for C channels of R ranks.
+        over_time: what was moved when.
 
     Raises RecnmpError for a count below 0.
     """
@@ -45,6 +54,8 @@ class Operations:
     weight_multiplies: int = 0
     host_adds: int = 0
     unit: str | None = None
+    rank_lookups: NDArray[np.int64] | None = None
+    over_time: OverTime | None = None
 
     def __post_init__(self) -> None:
         below = [name for name, count in self.counts.items() if count < 0]
@@ -54,7 +65,17 @@ class Operations:
     @property
     def counts(self) -> dict[str, int]:
         """Every count by its name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)[1:-1]}
+        return {
+            field.name: getattr(self, field.name) for field in fields(self) if field.name not in _NO_COUNTS
+        }
+
+    @property
+    def rank_loads(self) -> dict[str, Any]:
+        """Lookups of each rank and bursts that it read, other traffic's included, channel by channel."""
+        if self.rank_lookups is None:
+            return {}
+        read = np.concatenate([ranks.reads for ranks in self.activity]).astype(np.int64)
+        return {"lookups": self.rank_lookups, "bursts_read": read.reshape(self.rank_lookups.shape)}
 
     @property
     def activates(self) -> float:

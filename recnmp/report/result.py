@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -51,7 +52,7 @@ class Result:
 
     def to_json(self) -> str:
         """Return the document as JSON text, without a final newline."""
-        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
+        return json_text(self.to_dict())
 
     def save(self, folder: Path) -> Path:
         """Write ``result.json`` and the resolved ``config.yaml`` into ``folder``; returns the former's path.
@@ -91,6 +92,17 @@ def load_result(path: Path) -> Json:
         if not isinstance(document.get(section.name), dict):
             raise ConfigError(f"{file}: not a complete result: section {section.name!r} is missing")
     return dict(document)
+
+
+def json_text(document: Mapping[str, Any]) -> str:
+    """Return ``document`` as JSON for people: indented, but a list of numbers on one line."""
+    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+    # text in quotes holds no line break, so nothing in it is taken for a list
+    return re.sub(
+        r"\[\n[-+\d.eE,\s]+\]",
+        lambda found: " ".join(found[0].split()).replace("[ ", "[").replace(" ]", "]"),
+        text,
+    )
 
 
 def plain(value: Any, where: str) -> Any:

@@ -42,13 +42,16 @@ def sls_section(host: SlsRun, near: SlsRun | None, trace: Trace, ladder: Iterabl
 
 
 def memory_section(host: SlsRun, near: SlsRun | None, audited: list[int | None]) -> dict[str, Any]:
-    """Return what DRAM did for each side, and how many commands the audit judged where it ran."""
+    """Return what DRAM did for each side, rank by rank and over time, and the commands judged where audited."""
     runs = zip(("host", "nmp"), (host, near), audited, strict=True)
-    return {
-        side: run
-        and run.memory | ({} if judged is None else {"audited_commands": judged, "audit_violations": 0})
-        for side, run, judged in runs
-    }
+    return {side: run and _memory(run, judged) for side, run, judged in runs}
+
+
+def _memory(run: SlsRun, judged: int | None) -> dict[str, Any]:
+    done = run.operations
+    moved = {} if done.over_time is None else {"over_time": done.over_time.figures()}
+    audited = {} if judged is None else {"audited_commands": judged, "audit_violations": 0}
+    return run.memory | {"rank_loads": done.rank_loads} | moved | audited
 
 
 def nmp_section(

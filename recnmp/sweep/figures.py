@@ -8,12 +8,15 @@ SECTIONS = ("sls", "memory", "nmp", "end_to_end")
 
 _ENERGY = ("total_", "saving_", "area_")
 """Of energy a row has totals, savings and areas; parts and counts stay in the point's own file."""
+_LEFT_OUT = "over_time"
+"""What happened step by step is no figure of the whole run."""
 
 
 def figures(document: Mapping[str, Any]) -> dict[str, float]:
     """Return the numbers of a result document by their keys, such as ``sls.host_ns``: units are in the names.
 
-    Left out: texts, lists, values that are not there, and the parts that totals of energy are made of.
+    Left out: texts, lists, what is told step by step, values that are not there, and the parts that totals of energy
+    are made of.
     """
     return {
         name: value
@@ -26,6 +29,7 @@ def figures(document: Mapping[str, Any]) -> dict[str, float]:
 def _numbers(name: str, value: object) -> Iterator[tuple[str, float]]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _numbers(f"{name}.{key}", inner)
+            if key != _LEFT_OUT:
+                yield from _numbers(f"{name}.{key}", inner)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         yield name, value

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.report.result import load_result, write_whole
+from recnmp.report.result import json_text, load_result, write_whole
 from recnmp.sweep.task import Outcome
 
 MANIFEST_FORMAT = "recnmp-sweep-1"
@@ -82,7 +82,7 @@ class Store:
     @staticmethod
     def _write(path: Path, document: Json) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_whole(path, json_text(document) + "\n")
 
 
 def is_sweep(path: Path) -> bool:

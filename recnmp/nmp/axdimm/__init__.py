@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recnmp.errors import ConfigError
-from recnmp.memory.replay import Timeline
+from recnmp.nmp.axdimm.count import operations
 from recnmp.nmp.axdimm.executions import Executions, check_trace, encoded, pack
 from recnmp.nmp.axdimm.instruction import INSTRUCTION_BITS, check_standard
 from recnmp.nmp.axdimm.options import Options
@@ -41,10 +41,9 @@ from recnmp.nmp.axdimm.protocol import (
 )
 from recnmp.nmp.axdimm.unit import RankUnits
 from recnmp.nmp.base import SlsRun, System, load_imbalance, need_bursts_of_64_bytes
-from recnmp.nmp.operations import Operations
 from recnmp.placement.place import PlacedLookups, place
 from recnmp.trace.trace import Trace
-from recnmp.units import BURST_BYTES, cycles_to_ns
+from recnmp.units import cycles_to_ns
 
 PLUGIN = True
 REFUSES = (("cache", "rank"), ("memory", "host_traffic"), ("arrival", "threads"))
@@ -84,7 +83,7 @@ def run(trace: Trace, placed: PlacedLookups, system: System, options: Options) -
     return SlsRun(
         cycles_to_ns(cycles, system.spec.tCK_ps.value),
         statistics | {"merged": timeline.counts["merged"]},
-        _operations(trace, timeline, buses),
+        operations(trace, timeline, buses, program, system),
         details,
         program,
         tuple((1, commands) for commands in units.commands()),
@@ -209,23 +208,6 @@ def _details(program: Program, buses: list[Bus], cycles: int, system: System) ->
         "trace_bursts": int(each.trace_bursts.sum()),
         "psum_bursts": int(each.psum_bursts.sum()),
     }
-
-
-def _operations(trace: Trace, timeline: Timeline, buses: list[Bus]) -> Operations:
-    """What crosses the buses in whole bursts, words of instructions told from the rest; adds of every element.
-
-    Buffers of instructions and sums are not counted: their energies are not published.
-    """
-    bits = {what: 8 * BURST_BYTES * sum(bus.bursts[what] for bus in buses) for what in buses[0].bursts}
-    elements = np.bincount(trace.table, minlength=len(trace.tables)) @ [table.dim for table in trace.tables]
-    return Operations(
-        activity=timeline.activity,
-        instruction_bits=trace.lookups * INSTRUCTION_BITS,
-        configuration_bits=bits[DELIVERY] - trace.lookups * INSTRUCTION_BITS,
-        result_bits=bits[RETURN],
-        poll_bits=bits[POLLING],
-        rank_adds=int(elements),
-    )
 
 
 def _memory_taken(trace: Trace, system: System, options: Options) -> dict[str, int]:

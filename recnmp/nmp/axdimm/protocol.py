@@ -56,7 +56,15 @@ class Bus:
     free: int = 0
     last: tuple[int, bool] | None = None
     bursts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DELIVERY, RETURN, POLLING), 0))
-    clocks: dict[str, int] = field(default_factory=lambda: dict.fromkeys((DELIVERY, RETURN, POLLING), 0))
+    spans: dict[str, list[tuple[int, int]]] = field(
+        default_factory=lambda: {what: [] for what in (DELIVERY, RETURN, POLLING)}
+    )
+    """First clock of every use of the bus, and its clocks."""
+
+    @property
+    def clocks(self) -> dict[str, int]:
+        """Clocks of every use together."""
+        return {what: sum(clocks for _, clocks in spans) for what, spans in self.spans.items()}
 
     def carry(self, unit: int, access: Access) -> Done:
         """Put the access of a unit on the bus behind what was asked before it."""
@@ -66,7 +74,8 @@ class Bus:
         begin = max(access.at + latency, self.free + gap)
         self.last = (unit, is_read)
         end = begin + access.bursts * self.burst
-        self.clocks[access.what] += access.bursts * self.burst + (gap if begin == self.free + gap else 0)
+        clocks = access.bursts * self.burst + (gap if begin == self.free + gap else 0)
+        self.spans[access.what].append((end - clocks, clocks))
         self.free = end
         self.bursts[access.what] += access.bursts
         return Done(begin - latency, end)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.report.result import Result, load_result
+from recnmp.report.result import Result, json_text, load_result
 
 
 def made(**sections) -> Result:
@@ -131,3 +131,16 @@ def test_bytes_that_are_no_text_are_an_error(tmp_path):
 def test_a_missing_result_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match=r"result\.json: no such result file"):
         load_result(tmp_path)
+
+
+def test_lists_of_numbers_take_a_line_and_nothing_else_changes():
+    document = {
+        "a": [1, -2.5e-07, 3],
+        "b": {"c": [[1, 2], [3]], "d": []},
+        "e": ["[\n 1\n]", "x"],
+        "f": [1, None],
+    }
+    text = json_text(document)
+    assert json.loads(text) == document
+    assert '"a": [1, -2.5e-07, 3],' in text
+    assert "      [1, 2],\n" in text
