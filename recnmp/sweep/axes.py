@@ -52,7 +52,7 @@ def expand(document: Document) -> list[Assignment]:
         assignments = _assignments(axis, document, loc)
         applies = _meeting(axis, document, loc, points, base)
         points = [
-            _joined(point, more)
+            joined(point, more)
             for point, one in zip(points, applies, strict=True)
             for more in (assignments if one else [()])
         ]
@@ -75,7 +75,7 @@ def _assignments(axis: Axis, document: Document, loc: tuple[str | int, ...]) -> 
     node = _node(document, (*loc, kind))
     if kind == "list":
         return [
-            _joined((), [Choice(option, entry.node, entry.place) for option, entry in _entries(item).items()])
+            joined((), [Choice(option, entry.node, entry.place) for option, entry in _entries(item).items()])
             for item in _items(node)
         ]
     columns = [
@@ -84,12 +84,12 @@ def _assignments(axis: Axis, document: Document, loc: tuple[str | int, ...]) -> 
     ]
     if kind == "grid":
         _few_enough(math.prod(map(len, columns)), document, loc)
-        return [_joined((), row) for row in itertools.product(*columns)]
+        return [joined((), row) for row in itertools.product(*columns)]
     lengths = {column[0].option: len(column) for column in columns}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{option} has {length}" for option, length in lengths.items())
         raise document.error((*loc, kind), f"lists side by side must have one length: {told}")
-    return [_joined((), row) for row in zip(*columns, strict=True)]
+    return [joined((), row) for row in zip(*columns, strict=True)]
 
 
 def _meeting(
@@ -107,8 +107,10 @@ def _meeting(
         met = [True] * len(points)
         for option, wanted in options.items():
             at = (*loc, name, option)
-            has = [_text(_value(with_choices(base, point).data, option, document, at)) for point in points]
-            texts = [_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
+            has = [
+                as_text(value_of(with_choices(base, point).data, option, document, at)) for point in points
+            ]
+            texts = [as_text(one) for one in (wanted if isinstance(wanted, list) else [wanted])]
             for text in texts:
                 if text not in has:
                     seen = ", ".join(sorted(set(has)))
@@ -118,23 +120,24 @@ def _meeting(
     return meets
 
 
-def _value(data: Any, option: str, document: Document, at: tuple[str | int, ...]) -> Any:
+def value_of(data: Any, option: str, document: Document, at: tuple[str | int, ...]) -> Any:
     """Return an option of a point as written; null within a section that is null: no cache has no size."""
     for key in option.split("."):
         if data is None:
             return None
         if not isinstance(data, dict) or key not in data:
-            message = "neither an axis before this one nor the configuration sets it; set it there to compare"
+            message = "neither what varies before it nor the configuration sets it; set it there to compare"
             raise document.error(at, message)
         data = data[key]
     return data
 
 
-def _joined(point: Assignment, more: Sequence[Choice]) -> Assignment:
-    joined = list(point)
+def joined(point: Assignment, more: Sequence[Choice]) -> Assignment:
+    """Return a point with more choices; ConfigError for an option set twice, or undone by a later one."""
+    result = list(point)
     for choice in more:
         section, _, last = choice.option.rpartition(".")
-        for before in joined:
+        for before in result:
             if choice.option == before.option:
                 raise ConfigError(f"{choice.place}: {choice.option}: set twice, first at {before.place}")
             undone = f"{section}.options." if last == "kind" else f"{choice.option}."
@@ -142,14 +145,14 @@ def _joined(point: Assignment, more: Sequence[Choice]) -> Assignment:
                 raise ConfigError(
                     f"{choice.place}: {choice.option}: undoes {before.option} of {before.place}; put it before that"
                 )
-        joined.append(choice)
-    return tuple(joined)
+        result.append(choice)
+    return tuple(result)
 
 
 def _all_different(points: Sequence[Assignment]) -> None:
     seen: set[str] = set()
     for point in points:
-        text = ", ".join(f"{choice.option}={_text(choice.value)}" for choice in point)
+        text = ", ".join(f"{choice.option}={as_text(choice.value)}" for choice in point)
         if text in seen:
             raise ConfigError(f"{point[-1].place}: {text}: this point is there twice")
         seen.add(text)
@@ -177,7 +180,8 @@ def _items(node: Node) -> list[Node]:
     return node.value
 
 
-def _text(value: Any) -> str:
+def as_text(value: Any) -> str:
+    """Return what tells values apart: ``4`` and ``"4"`` are two."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from recnmp.config import Config, config_to_dict
 from recnmp.config.document import Document
-from recnmp.config.load import config_of, load_document
+from recnmp.config.load import MANY, config_of, load_document
 from recnmp.config.mapping import names_file
 from recnmp.errors import ConfigError
 from recnmp.report.provenance import config_digest
@@ -72,6 +72,11 @@ class Planner:
     """Turns options that vary into points: ``section`` of the document says how they do, ``names`` are theirs."""
 
     def __init__(self, document: Document, section: str, names: Sequence[str]) -> None:
+        for other in MANY:
+            if other != section and other in document.data:
+                raise document.error(
+                    (other,), f"a {section} has no {other}; that is a configuration of its own"
+                )
         self.document = document
         self.base = document.without(section)
         self.names = names

@@ -147,7 +147,7 @@ def seeds_in(schema: dict, node: dict | None = None, path: str = "") -> list[str
         ),
         (
             "axes: [{grid: {memory.channels: [1, 2]}}]\nwhen: {memory.policy: frfcfs}",
-            r"memory\.policy: neither an axis before this one nor the configuration sets it",
+            r"memory\.policy: neither what varies before it nor the configuration sets it",
         ),
         (
             "axes: [{grid: {memory.channels: [1, 2]}}]\nunless: {memory.channels: [1, 2]}",
