@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 
-def load_results(path: str | Path, table: str = "results") -> "pandas.DataFrame":
-    """Return what a sweep's folder holds as a pandas DataFrame, or a single result as one of one row.
+def load_results(path: str | Path, table: str | None = None) -> "pandas.DataFrame":
+    """Return what a sweep's or search's folder holds as a pandas DataFrame, or a single result as one of one row.
 
-    ``table``: ``results`` has a row for each point with its options, status and figures; ``summary``, of a sweep with
-    seeds, a row for each setting with means and half widths of their 95 % confidence intervals. Columns are named
+    ``table`` of a sweep: ``results``, the default, has a row for each point with its options, status and figures;
+    ``summary``, where there are seeds, one for each setting with means and half widths of their 95 % confidence
+    intervals. Of a search: ``trials``, the default, and ``pareto``, those that no other trial beats. Columns are named
     as keys of the result document, units included.
 
     Raises ConfigError where there is no such result or table, or no pandas.

@@ -57,8 +57,13 @@ class Estimate:
         text = f"{self.done} of {self.total} points{failed}"
         if self.done == self.total:
             return text
+        return f"{text}, {self.left}"
+
+    @property
+    def left(self) -> str:
+        """The time left in words."""
         found = self.range
-        return f"{text}, {_between(*found)} left" if found else f"{text}, too early to say how long"
+        return f"{_between(*found)} left" if found else "too early to say how long"
 
 
 def _between(low: float, high: float) -> str:

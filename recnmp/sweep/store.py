@@ -10,6 +10,7 @@ from recnmp.report.result import json_text, load_result, write_whole
 from recnmp.sweep.task import Outcome
 
 MANIFEST_FORMAT = "recnmp-sweep-1"
+SEARCH_FORMAT = "recnmp-search-1"
 ERROR_FORMAT = "recnmp-point-error-1"
 MANIFEST_FILE = "manifest.json"
 
@@ -64,10 +65,10 @@ class Store:
         document = read_json(path, ERROR_FORMAT)
         return Outcome(key, None, str(document["error"]), worker=document.get("worker"))
 
-    def write_manifest(self, manifest: Json) -> None:
+    def write_manifest(self, manifest: Json, format_: str = MANIFEST_FORMAT) -> None:
         """Write the manifest, whole or not at all."""
         try:
-            self._write(self.folder / MANIFEST_FILE, {"format": MANIFEST_FORMAT} | manifest)
+            self._write(self.folder / MANIFEST_FILE, {"format": format_} | manifest)
         except OSError as error:
             raise RecnmpError(f"{self.folder}: cannot write: {error.strerror}") from None
 
@@ -86,12 +87,12 @@ class Store:
 
 
 def is_sweep(path: Path) -> bool:
-    """Return whether ``path`` is a sweep's folder or its manifest."""
+    """Return whether ``path`` is a sweep's or search's folder or its manifest."""
     return (path / MANIFEST_FILE).is_file() or (path.name == MANIFEST_FILE and path.is_file())
 
 
-def read_json(path: Path, format_: str) -> Json:
-    """Return a document of ``format_``; raises ConfigError for anything else."""
+def read_json(path: Path, *formats: str) -> Json:
+    """Return a document of one of ``formats``; raises ConfigError for anything else."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -101,6 +102,7 @@ def read_json(path: Path, format_: str) -> Json:
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a document of a sweep: {error}") from None
     found = document.get("format") if isinstance(document, dict) else None
-    if found != format_:
-        raise ConfigError(f"{path}: not a document of a sweep: its format is {found!r}, expected {format_!r}")
+    if found not in formats:
+        expected = " or ".join(map(repr, formats))
+        raise ConfigError(f"{path}: not a document of a sweep: its format is {found!r}, expected {expected}")
     return dict(document)

@@ -11,7 +11,7 @@ from recnmp.report.tidy import write_tidy
 from recnmp.sweep.confidence import mean_and_half_width
 from recnmp.sweep.figures import figures
 from recnmp.sweep.plan import Plan
-from recnmp.sweep.store import is_sweep
+from recnmp.sweep.store import MANIFEST_FILE, MANIFEST_FORMAT, SEARCH_FORMAT, is_sweep, read_json
 from recnmp.sweep.task import Outcome
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-TABLES = ("results", "summary")
+TABLES = {MANIFEST_FORMAT: ("results", "summary"), SEARCH_FORMAT: ("trials", "pareto")}
+"""What the folders of a sweep and of a search hold; the first is for who names none."""
 
 
 def write_tables(plan: Plan, outcomes: Sequence[Outcome], out: Path) -> list[Path]:
@@ -28,7 +29,7 @@ def write_tables(plan: Plan, outcomes: Sequence[Outcome], out: Path) -> list[Pat
     The same points give the same bytes, whenever and wherever they ran.
     """
     options = list(plan.points[0].options)
-    columns = {name: _column([point.options[name] for point in plan.points]) for name in options}
+    columns = {name: column_of([point.options[name] for point in plan.points]) for name in options}
     seeded = plan.points[0].seed is not None
     rows = []
     for i, (point, outcome) in enumerate(zip(plan.points, outcomes, strict=True)):
@@ -36,7 +37,7 @@ def write_tables(plan: Plan, outcomes: Sequence[Outcome], out: Path) -> list[Pat
         row |= {"seed": point.seed} if seeded else {}
         row |= {"status": "error" if outcome.document is None else "done", "error": outcome.error}
         rows.append(row | _without(figures(outcome.document or {}), options))
-    tables = {"results": _same_columns(rows)}
+    tables = {"results": same_columns(rows)}
     if seeded:
         tables["summary"] = summary(rows, options)
     origin = {"code_sha256": plan.code, "sweep": plan.document.data["sweep"]}
@@ -65,34 +66,33 @@ def summary(rows: Sequence[Row], options: Sequence[str]) -> list[Row]:
             values = [one[name] for one in done if name in one]
             row[name], row[f"{name}.ci95"] = mean_and_half_width(values)
         result.append(row)
-    return _same_columns(result)
+    return same_columns(result)
 
 
-def load_results(path: str | Path, table: str = "results") -> "pandas.DataFrame":
-    """Return a sweep's table, or a single result as a table of one row; see `recnmp.load_results`."""
+def load_results(path: str | Path, table: str | None = None) -> "pandas.DataFrame":
+    """Return a table of a sweep or search, or a single result as one of one row; see `recnmp.load_results`."""
     try:
         import pandas
     except ModuleNotFoundError:
         raise ConfigError("load_results needs pandas: pip install pandas") from None
     path = Path(path)
-    if table not in TABLES:
-        raise ConfigError(f"no table {table!r}; there are {' and '.join(TABLES)}")
     if is_sweep(path):
-        file = (path if path.is_dir() else path.parent) / f"{table}.parquet"
+        folder = path if path.is_dir() else path.parent
+        manifest = read_json(folder / MANIFEST_FILE, *TABLES)
+        tables = TABLES[manifest["format"]]
+        if table is not None and table not in tables:
+            raise ConfigError(f"no table {table!r}; there are {' and '.join(tables)}")
+        file = folder / f"{table or tables[0]}.parquet"
         if not file.is_file():
-            why = (
-                "the sweep has no seeds"
-                if table == "summary"
-                else "the sweep has not ended yet; run it again"
-            )
+            why = "the sweep has no seeds" if table == "summary" else "it has not ended yet; run it again"
             raise ConfigError(f"{file}: no such table: {why}")
         return pandas.read_parquet(file)
-    if table != "results":
+    if table not in (None, TABLES[MANIFEST_FORMAT][0]):
         raise ConfigError(f"{path}: a single result has no {table}")
     return pandas.DataFrame([figures(load_result(path))])
 
 
-def _column(values: list[Any]) -> list[Any]:
+def column_of(values: list[Any]) -> list[Any]:
     """Return an option's values fit for a column: numbers, or true and false, or texts; JSON where they are mixed."""
     kinds = {_kind(value) for value in values if value is not None}
     if len(kinds) <= 1 and "data" not in kinds:
@@ -112,6 +112,7 @@ def _without(row: Row, names: Sequence[str]) -> Row:
     return {name: value for name, value in row.items() if name not in names}
 
 
-def _same_columns(rows: Sequence[Row]) -> list[Row]:
+def same_columns(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with the columns of all of them, null where one has none."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     return [{name: row.get(name) for name in names} for row in rows]
