@@ -1,11 +1,10 @@
-"""What a result says about ranks, row buffers, caches and energy, as sections of an HTML page."""
+"""What a result says about row buffers, caches and energy, as sections of an HTML page."""
 
 from recnmp.report.cells import time
 from recnmp.report.html_elements import (
     SIDES,
     Shown,
     Source,
-    bytes_of,
     facts,
     paragraph,
     plain_number,
@@ -36,50 +35,6 @@ _MEMORY: tuple[tuple[str, str, Shown], ...] = (
     ("it slows the SLS", "host_traffic.sls_slowdown", ratio),
 )
 """Of both sides' memory: what readers call a value, its key, and how it is shown."""
-
-
-def rank_loads(doc: Source) -> str:
-    """How evenly ranks, packets and copies share the work."""
-    rows: list[Row] = [
-        (
-            "ranks, whole run",
-            doc.shown("memory.host.rank_load_imbalance", _two),
-            doc.shown("nmp.rank_load_imbalance", _two),
-        ),
-        ("ranks, within a packet", "", doc.shown("nmp.packet_load_imbalance", _two)),
-        ("ranks, within a batch", "", doc.shown("nmp.batch_load_imbalance", _two)),
-    ]
-    copies: list[Row] = [
-        (label, doc.shown(f"nmp.replication.{key}", form))
-        for key, label, form in (
-            ("entries", "entries with copies", plain_number),
-            ("copies", "copies of each", plain_number),
-            ("bytes", "memory for them", bytes_of),
-            ("table_share", "of the tables", share),
-            ("lookup_share", "lookups that read a copy", share),
-        )
-    ]
-    sent: list[Row] = [
-        (label, doc.shown(f"nmp.{key}", plain_number))
-        for key, label in (
-            ("packets", "packets"),
-            ("executions", "executions"),
-            ("instructions", "instructions"),
-            ("instruction_bits", "bits of an instruction"),
-            ("table_copies", "copies of whole tables"),
-        )
-    ]
-    return section(
-        "ranks",
-        "Rank loads",
-        table("Busiest rank over the mean rank, in lookups", ("", "host", "near memory"), rows),
-        table("Sent to near memory, whole run", ("", "count"), sent),
-        table("Copies of hot entries", ("", "near memory"), copies),
-    )
-
-
-def _two(value: float) -> str:
-    return f"{value:.2f}"
 
 
 def memory(doc: Source) -> str:

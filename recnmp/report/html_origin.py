@@ -15,7 +15,8 @@ from recnmp.report.html_elements import (
     share,
     table,
 )
-from recnmp.report.html_svg import Bar, Curve, Segment, bars, curves
+from recnmp.report.html_plot import Plot, Scale
+from recnmp.report.html_svg import Bar, Segment, bars
 from recnmp.report.notes import notes
 
 _MARKS = {True: "raised", False: "no sign"}
@@ -88,18 +89,17 @@ def _misses(found: Source) -> str:
     sizes: Sequence[int] = found.at("miss_ratio_curve.entries") or []
     if len(sizes) < 2:
         return ""
-    most = math.log2(max(sizes[-1], 2))
-    lines = []
-    for name, at in (
-        ("in the trace's order", "miss_ratio_curve"),
-        ("shuffled", "order.shuffled_miss_ratio_curve"),
+    powers = [2**power for power in range(math.ceil(math.log2(sizes[-1])) + 1)]
+    ticks = tuple((float(size), f"{size:,}") for size in powers[:: max(1, len(powers) // 4)])
+    x = Scale(1.0, powers[-1], "entries that it holds", ticks, log=True)
+    y = Scale(0.0, 100.0, "misses, share of the lookups", tuple((n, f"{n} %") for n in (0, 25, 50, 75, 100)))
+    plot = Plot("Misses of an exact LRU cache", x, y)
+    for n, (name, at) in enumerate(
+        (("in the trace's order", "miss_ratio_curve"), ("shuffled", "order.shuffled_miss_ratio_curve"))
     ):
         pairs = zip(found.at(f"{at}.entries") or [], found.at(f"{at}.miss_ratio") or [], strict=True)
-        lines.append(Curve(name, tuple((min(math.log2(size) / most, 1.0), miss) for size, miss in pairs)))
-    ticks = [(power / most, f"{2**power:,}") for power in range(0, int(most) + 1, 6)]
-    return curves(
-        "Misses of an exact LRU cache", lines, ticks, "share of the lookups", "entries that it holds"
-    )
+        plot.line(name, [(float(size), 100 * miss) for size, miss in pairs], n, dashed=n > 0)
+    return plot.html()
 
 
 def check(doc: Source) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from recnmp.errors import ConfigError
-from recnmp.report import html_memory, html_origin, html_time
+from recnmp.report import html_memory, html_origin, html_ranks, html_time
 from recnmp.report.html_elements import Source, plain_text
 from recnmp.report.html_style import STYLE
 from recnmp.report.result import write_whole
@@ -48,8 +48,9 @@ def _page(document: Json, inspection: Json | None, trace_note: str) -> str:
         html_time.headline(doc),
         html_time.where_time_went(doc),
         html_time.ladder(doc),
-        html_memory.rank_loads(doc),
+        html_ranks.rank_loads(doc),
         html_memory.memory(doc),
+        html_ranks.bandwidth(doc),
         html_memory.energy(doc),
         html_origin.trace(doc, inspection, trace_note),
         html_origin.check(doc),

@@ -35,7 +35,11 @@ figure { margin: 1rem 0 1.4rem; }
 figcaption { font-weight: 600; margin-bottom: .3rem; }
 figure svg { display: block; overflow: hidden; }
 svg text { font-size: 14px; fill: var(--ink); }
-svg text.tick { font-size: 12px; fill: var(--grey); }
+svg text.tick { font-size: 12px; fill: var(--grey); paint-order: stroke; stroke: #fff; stroke-width: 3px; }
+.plot { display: flex; gap: 6px; }
+.plot svg { flex: none; }
+.plot svg.wide { flex: 1; min-width: 0; overflow: visible; }
+.axis { margin: 0; font-size: 12px; color: var(--grey); }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem 1rem; list-style: none; padding: 0; margin: 0 0 .4rem;
   font-size: .88rem; }
 .legend li { display: flex; align-items: center; gap: .35rem; }

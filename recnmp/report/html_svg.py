@@ -1,4 +1,4 @@
-"""Bars and curves as SVG inside HTML: as wide as the page, with text of the page's own size."""
+"""Bars as SVG inside HTML: as wide as the page, with text of the page's own size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,6 @@ from html import escape
 from recnmp.report.charts import COLOURS
 
 _BAR, _STEP = 18, 46  # pixels: height of a bar, and of a bar with what stands above it
-_HEIGHT = 210  # of a curve
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,6 @@ class Bar:
     value: str
     segments: tuple[Segment, ...]
     marks: str = ""
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A line through points whose coordinates are shares of the figure's width and height."""
-
-    name: str
-    points: tuple[tuple[float, float], ...]
 
 
 def bars(title: str, rows: Sequence[Bar], *, whole: bool = False, step: int = _STEP) -> str:
@@ -69,39 +60,6 @@ def bars(title: str, rows: Sequence[Bar], *, whole: bool = False, step: int = _S
     height = len(rows) * step + 4
     picture = f'<svg role="img" aria-label="{escape(title)}" width="100%" height="{height}">'
     return _figure(title, picture + "".join(drawn) + "</svg>", names if len(names) > 1 else [])
-
-
-def curves(title: str, lines: Sequence[Curve], x_ticks: Sequence[tuple[float, str]], y: str, x: str) -> str:
-    """Return a figure of lines; y runs from 0 to 100 %, ``x_ticks`` are places from 0 to 1 with their text."""
-    drawn = [
-        f'<polyline fill="none" stroke="{COLOURS[n]}" stroke-width="2" vector-effect="non-scaling-stroke"'
-        f'stroke-dasharray="{"6 4" if n else "none"}" '
-        f'points="{" ".join(f"{100 * a:.3f},{100 * (1 - b):.3f}" for a, b in line.points)}"/>'
-        for n, line in enumerate(lines)
-    ]
-    grid = "".join(
-        f'<line x1="0" x2="100%" y1="{20 + level * _HEIGHT / 100:g}" y2="{20 + level * _HEIGHT / 100:g}" '
-        f'stroke="#d9dee2"/><text x="0" y="{16 + level * _HEIGHT / 100:g}" class="tick">{100 - level} %</text>'
-        for level in (0, 50, 100)
-    )
-    ticks = "".join(
-        f'<text x="{100 * at:.2f}%" y="{_HEIGHT + 38}" class="tick" text-anchor="{_anchor(at)}">'
-        f"{escape(text)}</text>"
-        for at, text in x_ticks
-    )
-    inner = (
-        f'<svg x="0" y="20" width="100%" height="{_HEIGHT}" viewBox="0 0 100 100" preserveAspectRatio="none">'
-    )
-    picture = (
-        f'<svg role="img" aria-label="{escape(title)}" width="100%" height="{_HEIGHT + 62}">{grid}{ticks}'
-        f'{inner}{"".join(drawn)}</svg><text x="50%" y="{_HEIGHT + 57}" text-anchor="middle" class="tick">'
-        f"{escape(x)}</text></svg>"
-    )
-    return _figure(f"{title} ({y})", picture, [line.name for line in lines])
-
-
-def _anchor(at: float) -> str:
-    return "start" if at < 0.05 else "end" if at > 0.95 else "middle"
 
 
 def _style(n: int) -> str:

@@ -58,8 +58,10 @@ def _sections() -> dict[str, Any]:
         },
         "memory": {
             "host": _memory(84_296_292, 1_638_400, 14.93, 0.7776, (819_812, 12_345, 806_243))
-            | {"rank_load_imbalance": 1.291},
-            "nmp": _memory(14_696_286, 1_638_400, 85.64, 0.557, (819_990, 12_167, 806_243)),
+            | {"rank_load_imbalance": 1.291}
+            | _by_rank_and_time(84_296_292, 19.2, 524_288, [700_000_000, 600_000_000, 0]),
+            "nmp": _memory(14_696_286, 1_638_400, 85.64, 0.557, (819_990, 12_167, 806_243))
+            | _by_rank_and_time(14_696_286, 153.6, 131_072, [900_000_000, 400_000_000, 857_600], near=True),
         },
         "nmp": {
             "kind": "recnmp",
@@ -108,6 +110,20 @@ def _memory(cycles: int, requests: int, gb: float, bus: float, rows: tuple[int, 
         "commands": {"ACT": misses + conflicts, "PRE": conflicts, "RD": requests, "WR": 0, "REF": 9_000},
         "gb_per_s": gb,
         "bus_utilization": bus,
+    }
+
+
+def _by_rank_and_time(
+    cycles: int, peak: float, step: int, moved: list[int], *, near: bool = False
+) -> dict[str, Any]:
+    """Loads of two channels of two ranks, and a run whose bytes come in the first two steps and the last."""
+    steps = -(-cycles // step)
+    data = [*moved[:2], *[0] * (steps - 3), moved[2]]
+    busy = [step // 2, *[step // 4] * (steps - 1)]
+    return {
+        "rank_loads": {"lookups": [[200, 180], [220, 200]], "bursts_read": [[400 - near, 360], [440, 400]]},
+        "over_time": {"step_cycles": step, "step_ns": step * 0.833, "peak_gb_per_s": peak, "data_bytes": data}
+        | ({"channel_cycles": {"delivery": busy, "return": busy}} if near else {}),
     }
 
 

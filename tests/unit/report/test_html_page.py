@@ -1,6 +1,7 @@
 """A result as one HTML file: sound, alone in the world, and showing what the document says."""
 
 import copy
+import itertools
 import re
 import shutil
 import subprocess
@@ -115,6 +116,7 @@ def test_sections_come_in_order(full, inspection):
         "ladder",
         "ranks",
         "memory",
+        "bandwidth",
         "energy",
         "trace",
         "check",
@@ -202,6 +204,52 @@ def test_queries_under_load_are_shown_where_there_are_some(full):
     }
     both = Page(report_page(full)).words.partition("Queries under load")[2]
     assert "one query alone1.400 ms1.400 ms5.50 x" in both
+
+
+def drawn(page: str, title: str) -> list[list[tuple[float, float]]]:
+    """Lines of the figure with this title, places in shares of its width and height."""
+    figure = page.partition(f"<figcaption>{title}</figcaption>")[2].partition("</figure>")[0]
+    lines = re.findall(r'<polyline [^>]*points="([^"]*)"', figure)
+    return [[tuple(map(float, pair.split(","))) for pair in line.split()] for line in lines]
+
+
+def test_bandwidth_is_drawn_as_bytes_over_the_time_they_took(full):
+    page = report_page(full)
+    moved = full["memory"]["nmp"]["over_time"]
+    (line,) = drawn(page, "Data read from DRAM near memory, in its own time")
+    first, end = moved["data_bytes"][0] / moved["step_ns"], full["memory"]["nmp"]["cycles"] * 0.833
+    x, y = line[1]
+    assert x == pytest.approx(100 * moved["step_ns"] / end, abs=0.01)
+    scale = (100 - y) / first
+    assert (100 - line[2][1]) / scale == pytest.approx(moved["data_bytes"][1] / moved["step_ns"], rel=1e-3)
+    area = sum((b[0] - a[0]) * (100 - a[1]) for a, b in itertools.pairwise(line))
+    assert area / 100 * end / scale == pytest.approx(sum(moved["data_bytes"]), rel=1e-3)
+
+
+def test_both_sides_share_a_time_axis(full):
+    host, near = drawn(report_page(full), "Data read from DRAM over the whole run")
+    ends = [full["memory"][side]["cycles"] for side in ("host", "nmp")]
+    assert [host[-1][0], near[-1][0]] == pytest.approx([100.0, 100 * ends[1] / ends[0]], abs=0.01)
+    assert len(near) < len(drawn(report_page(full), "Data read from DRAM near memory, in its own time")[0])
+
+
+def test_ranks_are_drawn_one_by_one(full):
+    page = Page(report_page(full))
+    shown = {key: text for key, _, text in page.values if "rank_loads" in key}
+    assert shown["memory.host.rank_loads.lookups.1.0"] == "220"
+    assert shown["memory.nmp.rank_loads.bursts_read.0.0"] == "399"
+    assert "memory.nmp.rank_loads.lookups.0.0" not in shown  # the same as the host's
+    full["memory"]["nmp"]["rank_loads"]["lookups"][0][0] = 100
+    assert "memory.nmp.rank_loads.lookups.0.0" in report_page(full)
+
+
+def test_a_result_of_an_earlier_version_says_what_it_lacks(full):
+    for side in ("host", "nmp"):
+        full["memory"][side].pop("over_time")
+        full["memory"][side].pop("rank_loads")
+    page = Page(report_page(full))
+    assert page.words.count("of an earlier version, which did not keep that") == 2
+    assert {"ranks", "bandwidth"} <= set(page.ids())
 
 
 def test_a_trace_that_is_gone_is_said_to_be(full):
@@ -308,6 +356,6 @@ def test_chromium_renders_it_without_scrolling_sideways(full, inspection, tmp_pa
     assert told is not None, done.stdout
     inner, content, sections, wide = told.groups()
     assert int(content) <= int(inner) <= width
-    assert sections == "11"
+    assert sections == "12"
     assert wide == ""
     assert "CONSOLE" not in done.stderr
