@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -80,6 +81,18 @@ def test_a_killed_worker_and_a_killed_client_lose_nothing_else(tmp_path):
     run_sweep(config, undisturbed, where=HERE)
     assert same_tables(out, undisturbed)
     assert not (out / ".traces").exists()
+
+
+@dist
+def test_a_port_that_another_sweep_has_taken_is_no_news(recwarn):
+    pytest.importorskip("distributed", reason="the embedded cluster needs the extra dist")
+    with socket.socket() as taken:
+        with contextlib.suppress(OSError):  # another cluster has it
+            taken.bind(("127.0.0.1", 8787))
+            taken.listen()
+        with workers("local", 1) as (_, count):
+            assert count() == 1
+    assert [str(one.message) for one in recwarn if "Port" in str(one.message)] == []
 
 
 @contextlib.contextmanager
