@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
-from recnmp.report.style import COLOURS, GREY, INK, Sheet, Width, legend_above, paper
+from recnmp.report.style import COLOURS, GREY, INK, Sheet, Width, legend_above, name_axes, paper
 
 Row = Mapping[str, Any]
 
@@ -69,17 +70,33 @@ def draw_pareto(
 
     Raises ConfigError for another suffix.
     """
-    best = front(rows, objectives)
-    pairs = list(combinations(objectives, 2))
-    across = len(pairs) if width == "page" else 1
-    told = [*_names(rows, best, objectives[0], name), *_left_out(rows, objectives), *notes]
-    told = ["Lines: what is reached of the two objectives shown.", *told] if len(pairs) > 1 else told
-    sheet = Sheet(title, tuple(told), (len(pairs) // across, across), 0.6 if across == 1 else 0.36)
+    sheet = pareto_sheet(rows, objectives, title, notes, name)
     with paper(sheet, width, path) as axes:
-        for one, pair in zip(axes, pairs, strict=True):
-            _panel(one, rows, best, pair, numbered=name is not None and len(best) <= _MOST_NAMED)
-            if len(pairs) == 1 or one is axes[0]:
-                legend_above(one)
+        draw_panels(axes, rows, objectives, numbered=name is not None)
+
+
+def pareto_sheet(
+    rows: Sequence[Row],
+    objectives: Sequence[Objective],
+    title: str,
+    notes: Sequence[str] = (),
+    name: Callable[[Row], str] | None = None,
+) -> Sheet:
+    """Return title, notes and panels of the figure, one for each pair of objectives."""
+    pairs = len(objectives) * (len(objectives) - 1) // 2
+    told = [*_names(rows, front(rows, objectives), objectives[0], name), *_left_out(rows, objectives), *notes]
+    told = ["Lines: what is reached of the two objectives shown.", *told] if pairs > 1 else told
+    return Sheet(title, tuple(told), (1, pairs), 0.6 if pairs == 1 else 0.36)
+
+
+def draw_panels(
+    axes: Sequence[Axes], rows: Sequence[Row], objectives: Sequence[Objective], *, numbered: bool
+) -> None:
+    """Draw a panel for each pair of objectives."""
+    best = front(rows, objectives)
+    for one, pair in zip(axes, combinations(objectives, 2), strict=True):
+        _panel(one, rows, best, pair, numbered=numbered and len(best) <= _MOST_NAMED)
+    legend_above(axes[0])
 
 
 def _panel(
@@ -104,8 +121,10 @@ def _panel(
         for place, n in enumerate(_ordered(rows, best, x), 1):
             at = (rows[n][x.column], rows[n][y.column])
             axes.annotate(str(place), at, (3, 3), textcoords="offset points", fontsize="x-small")
-    axes.set_xlabel(f"{x.label or x.column}, {_better(x)}", fontsize="small")
-    axes.set_ylabel(f"{y.label or y.column}, {_better(y)}", fontsize="small")
+    name_axes(axes, f"{x.label or x.column}, {_better(x)}", f"{y.label or y.column}, {_better(y)}")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:,g}")
+        axis.set_major_locator(MaxNLocator(5))
     axes.margins(0.1)
     axes.grid(linewidth=0.5)
     axes.set_axisbelow(True)
@@ -136,7 +155,7 @@ def _names(
     if name is None or len(best) > _MOST_NAMED:
         return []
     places = enumerate(_ordered(rows, best, first), 1)
-    return ["; ".join(f"{place}: {name(rows[n])}" for place, n in places)]
+    return ["; ".join(f"{place}: {name(rows[n])}" for place, n in places) + "."]
 
 
 def _left_out(rows: Sequence[Row], objectives: Sequence[Objective]) -> list[str]:

@@ -1,18 +1,14 @@
 """A roofline as text and as a figure."""
 
-import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from recnmp.report.charts import COLOURS
-from recnmp.report.plots import GREY, STYLE, check_suffix
+from recnmp.report.style import COLOURS, GREY, Sheet, Width, legend_above, name_axes, paper
 from recnmp.report.tables import PART_LABELS
 
 Json = Mapping[str, Any]
@@ -65,47 +61,59 @@ def memory_text(memory: Json) -> str:
     )
 
 
-def draw_roofline(document: Json, path: Path) -> None:
-    """Draw a roofline into ``path``, SVG or PNG, the same bytes for the same data.
+def draw_roofline(document: Json, path: Path, width: Width = "page") -> None:
+    """Draw a roofline into ``path``, SVG, PDF or PNG, the same bytes for the same data.
 
-    Operators without arithmetic (copies) and without a time are left out. Raises ConfigError for another suffix.
+    Raises ConfigError for another suffix.
     """
-    check_suffix(path)
-    shown = [p for p in document["points"] if p["flop_per_byte"] > 0 and p["gflop_per_s"]]
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.2, 5.4), layout="constrained")
-        axes = figure.add_subplot()
-        x, y = _limits(shown, document)
-        _roofs(axes, document, x)
-        _points(axes, shown)
-        axes.set(xscale="log", yscale="log", xlim=x, ylim=y)
-        axes.set_xlabel("operational intensity (FLOP per byte that operators move)")
-        axes.set_ylabel("GFLOP/s")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter("{x:g}")
-        axes.grid(which="major")
-        axes.set_axisbelow(True)
-        title = f"Operators on {document['machine']}"
-        figure.suptitle(title, x=0.01, ha="left", fontsize=10, fontweight="bold")
-        axes.set_title(_caption(document, shown), fontsize=7, color=GREY)
-        _legend(figure, shown)
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=160, metadata=metadata)
+    with paper(roofline_sheet(document), width, path) as axes:
+        draw_on(axes[0], document)
 
 
-def _caption(document: Json, shown: Sequence[Json]) -> str:
-    """Return what a reader must know, in lines."""
+def shown_points(document: Json) -> list[Json]:
+    """Return the points that can be drawn: operators without arithmetic (copies) and without a time cannot."""
+    return [p for p in document["points"] if p["flop_per_byte"] > 0 and p["gflop_per_s"]]
+
+
+def roofline_sheet(document: Json) -> Sheet:
+    """Return title and notes of the figure."""
+    return Sheet(
+        f"Operators on {document['machine']}", _caption(document, shown_points(document)), aspect=0.56
+    )
+
+
+def draw_on(axes: Axes, document: Json) -> None:
+    """Draw roofs, operators and legend."""
+    shown = shown_points(document)
+    x, y = _limits(shown, document)
+    axes.set(xscale="log", yscale="log", xlim=x, ylim=y)
+    name_axes(
+        axes, "operational intensity (FLOP per byte that operators move), log scale", "GFLOP/s, log scale"
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+    axes.grid(which="major", linewidth=0.5)
+    axes.set_axisbelow(True)
+    _roofs(axes, document, x)
+    _points(axes, shown)
+    legend_above(axes, _handles(shown))
+
+
+def _caption(document: Json, shown: Sequence[Json]) -> tuple[str, ...]:
+    """Return what a reader must know, in sentences."""
     clock = ", CPU time" if document["clock"] == "cpu" else ""
     threads = f"{document['threads']} thread{'s' * (document['threads'] != 1)}"
     sizes = sorted({p["batch_size"] for p in shown}) or [0]
     memory = document["memory"]
-    text = (
-        f"{document['backend']}, {threads}{clock}, {document['measured_on']}; larger markers, larger batches: "
-        f"{sizes[0]} to {sizes[-1]}. Weights stay in caches between calls, so operators may lie above the roof of "
-        f"DRAM. Black and grey: measured on this machine. Purple: modelled memory, {memory['standard']}, "
-        f"{memory['ranks']} ranks, entries of {memory['entry_bytes']} B, by its standard."
+    left_out = len(document["points"]) - len(shown)
+    return (
+        f"{document['backend']}, {threads}{clock}, {document['measured_on']}.",
+        f"Larger markers, larger batches: {sizes[0]} to {sizes[-1]}.",
+        "Weights stay in caches between calls, so operators may lie above the roof of DRAM.",
+        "Black and grey: measured on this machine.",
+        f"Purple: modelled {memory['standard']}, {memory['ranks']} ranks, entries of {memory['entry_bytes']} B.",
+        *([f"{left_out} points without arithmetic or without a time are not shown."] if left_out else []),
     )
-    return textwrap.fill(text, 150)
 
 
 def _limits(shown: Sequence[Json], document: Json) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -140,14 +148,14 @@ def _roofs(axes: Axes, document: Json, x: tuple[float, float]) -> None:
             x[0] * 1.1 * rate * (0.9 if below else 1.1),
             f"{name}, {rate:.0f} GB/s",
             color=style["color"],
-            fontsize=7.5,
+            fontsize="small",
             va="top" if below else "bottom",
             rotation=np.degrees(np.arctan(rate)),
             rotation_mode="anchor",
             transform_rotates_text=True,
         )
     text = f"FP32 product, {top:.0f} GFLOP/s"
-    axes.annotate(text, (x[1], top), xytext=(-4, 4), textcoords="offset points", ha="right", fontsize=7.5)
+    axes.annotate(text, (x[1], top), xytext=(-4, 4), textcoords="offset points", ha="right", fontsize="small")
 
 
 def _points(axes: Axes, shown: Sequence[Json]) -> None:
@@ -168,14 +176,13 @@ def _points(axes: Axes, shown: Sequence[Json]) -> None:
         )
 
 
-def _legend(figure: Figure, shown: Sequence[Json]) -> None:
+def _handles(shown: Sequence[Json]) -> list[Line2D]:
     models = list(dict.fromkeys(p["model"] for p in shown))
     operators = [name for name in PART_LABELS if name in {p["operator"] for p in shown}]
-    handles = [
+    return [
         Line2D([], [], color=COLOURS[n % len(COLOURS)], linewidth=3, label=model)
         for n, model in enumerate(models)
     ] + [
         Line2D([], [], color=GREY, marker=_MARKERS[name], linestyle="", markersize=5, label=PART_LABELS[name])
         for name in operators
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=8, fontsize=8)

@@ -105,7 +105,7 @@ class Sheet:
     Attributes:
         title: above everything.
         notes: sentences below everything, small: what a reader must know to believe the figure.
-        panels: rows and columns of axes.
+        panels: rows and columns of axes; in a column of a paper all stand below one another.
         aspect: height of a row of axes over the width of the whole figure.
     """
 
@@ -128,13 +128,15 @@ def paper(sheet: Sheet, width: Width, path: Path) -> Iterator[list[Axes]]:
 def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
     """Return a figure with title, notes and empty axes; to be drawn within ``styled(width)``."""
     inches, points = WIDTHS[width], _POINTS[width]
+    down, across = sheet.panels if width == "page" else (sheet.panels[0] * sheet.panels[1], 1)
+    aspect = sheet.aspect if across == sheet.panels[1] else 0.55  # panels below one another are wider
     room = inches - 0.12
     title = wrapped(sheet.title, room, points + 1, bold=True)
     notes = wrapped(" ".join(sheet.notes), room, points - 1.5)
     lines = (title.count("\n") + 1) * (points + 1) + (notes.count("\n") + 1) * (points - 1.5)
-    height = max(inches, 4.0) * sheet.aspect * sheet.panels[0] + lines * 1.25 / 72 + 0.35
+    height = max(inches, 4.0) * aspect * down + lines * 1.25 / 72 + 0.35
     figure = Figure(figsize=(inches, height), layout="constrained")
-    axes = list(figure.subplots(*sheet.panels, squeeze=False).flat)
+    axes = list(figure.subplots(down, across, squeeze=False).flat)
     edge = 0.06 / inches
     figure.suptitle(title, x=edge, ha="left", fontsize=points + 1, fontweight="bold")
     if notes:
