@@ -67,7 +67,7 @@ def sweep(
     from recnmp.sweep.run import Where, run_sweep
 
     where = Where(cluster, workers, parse_bytes(memory) if memory is not None else None)
-    with _told() as tell:
+    with told_seldom() as tell:
         done = run_sweep(config, out, overrides, where=where, retry=retry, progress=tell)
     _report(done, out)
 
@@ -111,7 +111,7 @@ def _report(done: "Done", out: Path) -> None:
 
 
 @contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
+def told_seldom() -> Iterator[Callable[[str], None]]:
     """Yield what tells progress on standard error: always the newest on a terminal, now and then a line elsewhere."""
     last = "", -SECONDS_BETWEEN_LINES
 

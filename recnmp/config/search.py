@@ -11,7 +11,7 @@ Best = Literal["min", "max"]
 TOGETHER = {"nsga2": 20, "tpe": 5}
 """Trials that a sampler chooses at once where ``together`` is absent; others do not learn from trials."""
 
-MAX_OBJECTIVES = 4
+MAX_OBJECTIVES = 3
 
 
 class Span(BaseModel):

@@ -31,7 +31,9 @@ class Told:
 
 
 class Sampler(Protocol):
-    """What chooses trials."""
+    """What chooses trials; ``most`` is how many there can be, None where that is not known."""
+
+    most: int | None
 
     def ask(self, count: int) -> list[Assignment]:
         """Return the next trials; fewer than ``count`` where there are no more."""
@@ -53,6 +55,7 @@ class RandomSampler:
     """Any point of the space, none twice."""
 
     def __init__(self, space: Space, seed: int) -> None:
+        self.most: int | None = None
         self._space, self._random = space, np.random.default_rng(seed)
         self._seen: set[str] = set()
 
@@ -92,6 +95,7 @@ class GridSampler:
 
     def __init__(self, space: Space, seed: int) -> None:
         points = list(space.every())
+        self.most: int | None = len(points)
         self._left = [points[n] for n in np.random.default_rng(seed).permutation(len(points))[::-1]]
 
     def ask(self, count: int) -> list[Assignment]:
@@ -110,6 +114,7 @@ class OptunaSampler:
     """
 
     def __init__(self, space: Space, config: SearchConfig, objectives: int) -> None:
+        self.most: int | None = None
         self._optuna: Any = load_optuna(config.sampler)
         self._space = space
         samplers, seed = self._optuna.samplers, config.seed

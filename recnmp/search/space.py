@@ -92,6 +92,18 @@ class Space:
         counts = [None if (genes := one.genes) is None else len(genes) for one in self.dimensions]
         return None if None in counts else math.prod(count or 0 for count in counts)
 
+    def own(self, option: str, resolved: Any) -> Any:
+        """Return an open option as the configuration itself writes it, ``resolved`` where it does not.
+
+        Of a section there are the keys that the space has other values for.
+        """
+        found: Any = self._base.data
+        for key in option.split("."):
+            found = found.get(key, resolved) if isinstance(found, Mapping) else resolved
+        nodes = next(one.nodes for one in self.dimensions if one.option == option) or ()
+        keys = {key for node in nodes if isinstance(node.value, dict) for key in node.value}
+        return {key: found[key] for key in found if key in keys} if isinstance(found, Mapping) else found
+
     def assignment(self, genes: Genes) -> Assignment:
         """Return the options that count at a point with their values: those whose conditions are met."""
         chosen: Assignment = ()
