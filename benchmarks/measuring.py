@@ -17,20 +17,23 @@ import numba
 import numpy as np
 
 import recnmp
-from recnmp.library.machine import available_cores, cpu_model
+from recnmp._threads import available_cores
+from recnmp.library.machine import cpu_model
 
 Work = Callable[[], Callable[[], object]]
 """Prepares a run outside the clock and returns what is timed."""
 
 
-def options(description: str, size: str, default: int) -> argparse.Namespace:
-    """Read ``--<size>`` and the options of every benchmark from the command line."""
+def options(description: str, size: str, default: int, **more: int) -> argparse.Namespace:
+    """Read ``--<size>``, the options of every benchmark, and ``more`` numbers from the command line."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument(f"--{size}", type=int, default=default, help=f"per case (default {default})")
     parser.add_argument("--repeats", type=int, default=9, help="rounds over all cases (default 9)")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead of a table")
     parser.add_argument("--compile", action="store_true", help="also time a first call that has to compile")
     parser.add_argument("--first-call", action="store_true", help="only time this process's first call")
+    for name, number in more.items():
+        parser.add_argument(f"--{name}", type=int, default=number, help=f"(default {number})")
     chosen = parser.parse_args()
     if min(getattr(chosen, size), chosen.repeats) < 1:
         parser.error(f"--{size} and --repeats are at least 1")

@@ -2,12 +2,16 @@
 
 Everything that call does is timed: packets, encoded instructions, delivery, one DRAM engine per rank, results.
 Trace and placement are made before. Eight tables, bags of 80 uniformly random lookups, no RankCache, so that
-every burst of every lookup reaches DRAM.
+every burst of every lookup reaches DRAM. ``--threads N`` compares elapsed time of one thread and of N instead.
 """
 
-import numpy as np
-from measuring import Work, compiling, cpu_seconds, interleaved, options, rates, report
+import statistics
+import time
 
+import numpy as np
+from measuring import Work, compiling, cpu_seconds, interleaved, machine, options, rates, report
+
+from recnmp._threads import limit_threads
 from recnmp.config.schema import CachesConfig, MemoryConfig, PlacementConfig
 from recnmp.library.dram import load_standard
 from recnmp.nmp.base import System
@@ -50,8 +54,27 @@ def case(trace: Trace, ranks: int) -> Work:
     return lambda: lambda: run(trace, placed, system, Options())
 
 
+def compare_threads(cases: dict[str, Work], threads: int, lookups: int, repeats: int) -> None:
+    """Print elapsed time of one thread and of ``threads``, each in every round, and the median of their ratios."""
+    print(", ".join(f"{name} {value}" for name, value in machine().items()) + "\n")
+    print(f"| case | 1 thread, ns a lookup | {threads} threads | ratio, median of {repeats} rounds |")
+    print("|---|--:|--:|--:|")
+    for name, prepare in cases.items():
+        seconds: dict[int, list[float]] = {1: [], threads: []}
+        for _ in range(repeats):
+            for count, taken in seconds.items():
+                limit_threads(count)
+                timed, start = prepare(), time.perf_counter()
+                timed()
+                taken.append(time.perf_counter() - start)
+        one, many = (statistics.median(taken) * 1e9 / lookups for taken in seconds.values())
+        ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
+        print(f"| {name} | {one:.0f} | {many:.0f} | {ratio:.2f} |")
+
+
 def main() -> None:
-    chosen = options(str(__doc__), "lookups", 400_000)
+    chosen = options(str(__doc__), "lookups", 400_000, threads=1)
+    limit_threads(1)
     first_call = cpu_seconds(case(make_trace(1, 1), 1)())
     if chosen.first_call:
         print(first_call)
@@ -63,6 +86,9 @@ def main() -> None:
         for ranks in DIMMS_AND_RANKS
     }
     lookups = traces[1].lookups
+    if chosen.threads > 1:
+        compare_threads(cases, chosen.threads, lookups, chosen.repeats)
+        return
     seconds = interleaved(cases, chosen.repeats)
     report(
         "RecNMP, DDR4-2400, one channel, refresh on, no RankCache, all of recnmp.nmp.recnmp.run",

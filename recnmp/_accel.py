@@ -13,6 +13,8 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 _Function = Callable[..., Any]
 
@@ -81,10 +83,85 @@ def _popcount(word: Any) -> Any:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-_JITTED = not getattr(numba.config, "DISABLE_JIT")  # noqa: B009
+JITTED: bool = not getattr(numba.config, "DISABLE_JIT")  # noqa: B009
+"""Whether kernels are machine code, and so may run in several threads that tell each other."""
 
-index: _Function = inlined(lambda i: np.uintp(i)) if _JITTED else lambda i: i
+
+def _word(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    """Return the address of element ``args[1]`` of the array ``args[0]``."""
+    array = context.make_array(signature.args[0])(context, builder, args[0])
+    return cgutils.get_item_pointer(  # type: ignore[no-untyped-call]
+        context, builder, signature.args[0], array, [args[1]]
+    )
+
+
+def _seen(_: Any, words: Any, i: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.load_atomic(_word(context, builder, signature, args), ordering="acquire", align=8)
+
+    return types.int64(words, types.intp), make
+
+
+def _tell(_: Any, words: Any, i: Any, value: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.store_atomic(args[2], _word(context, builder, signature, args), ordering="release", align=8)
+        return context.get_dummy_value()
+
+    return types.void(words, types.intp, types.int64), make
+
+
+def _take(_: Any, words: Any, i: Any, old: Any, new: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word = _word(context, builder, signature, args)
+        swapped = builder.cmpxchg(word, args[2], args[3], ordering="acq_rel", failordering="acquire")
+        return builder.extract_value(swapped, 1)
+
+    return types.boolean(words, types.intp, types.int64, types.int64), make
+
+
+def _count_one(_: Any, words: Any, i: Any) -> Any:
+    def make(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        one = context.get_constant(types.int64, 1)
+        return builder.atomic_rmw("add", _word(context, builder, signature, args), one, "acq_rel")
+
+    return types.int64(words, types.intp), make
+
+
+index: _Function = inlined(lambda i: np.uintp(i)) if JITTED else lambda i: i
 """Marks a number that is no less than zero, so that no code is made for indexing from an array's end."""
 
-popcount: _Function = inlined(_popcount) if _JITTED else lambda word: int(word).bit_count()
+popcount: _Function = inlined(_popcount) if JITTED else lambda word: int(word).bit_count()
 """Counts the set bits of a ``uint64``, for kernels."""
+
+# What threads in kernels tell each other: ``words`` (int64) that are read and written whole, and all that was written
+# before a word is told is there for who has seen it. Plain Python knows one thread only.
+
+
+def _plainly_tell(words: Any, i: int, value: int) -> None:
+    words[i] = value
+
+
+def _plainly_take(words: Any, i: int, old: int, new: int) -> bool:
+    words[i] = new
+    return True
+
+
+def _plainly_count(words: Any, i: int) -> int:
+    words[i] += 1
+    return int(words[i]) - 1
+
+
+seen: _Function = intrinsic(_seen) if JITTED else lambda words, i: words[i]
+"""Reads ``words[i]``."""
+
+tell: _Function = intrinsic(_tell) if JITTED else _plainly_tell
+"""Writes ``words[i]``: ``tell(words, i, value)``."""
+
+take: _Function = intrinsic(_take) if JITTED else _plainly_take
+"""``take(words, i, old, new)`` writes ``new`` if ``words[i]`` is ``old``, and tells whether it was."""
+
+count_one: _Function = intrinsic(_count_one) if JITTED else _plainly_count
+"""Adds 1 to ``words[i]``."""
+
+give_way: _Function = types.ExternalFunction("sched_yield", types.int32()) if JITTED else lambda: 0
+"""Lets another thread have the core."""

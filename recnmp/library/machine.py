@@ -1,12 +1,13 @@
 """The computer at hand, as far as it says what it is: processor, cores, last-level cache, clocks."""
 
-import os
 import platform
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from recnmp._threads import available_cores
 
 _CPUS = Path("/sys/devices/system/cpu")
 
@@ -36,12 +37,6 @@ def this_machine(gpu: str | None = None) -> Machine:
         llc_bytes=llc_bytes(),
         gpu=gpu,
     )
-
-
-def available_cores() -> int:
-    """Return the cores this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:

@@ -27,7 +27,7 @@ COMMAND_KINDS = 8
 ROW_AT = 4  # mark of the earliest the lane's row command: PRE of an open bank, ACT of a closed one
 REFSB_AT = 5  # mark of the earliest REFsb as far as this bank is concerned; only kept with same-bank refresh
 CLOSED = 6  # 0, or for an open bank a bias that keeps ACT rules away from ROW_AT
-AT_ROWS = 7
+AT_ROWS = 8  # one is idle: controllers that run in threads share no cache line
 # Controller.key: keys of a lane's candidates, for reads and for writes
 COLUMN_KEY, ROW_KEY = 0, 2
 KEY_ROWS = 4
@@ -60,7 +60,7 @@ SIDE, SIDE_END = 24, 25
 LIMIT = 26  # label at which to pause
 # requests under way at most, 0 for any number; clocks from a request's data to the request so many behind it
 MOST, BACK = 27, 28
-SCALARS = 29
+SCALARS = 32  # some are idle, likewise
 COUNTS = 6
 # Work.group
 REMAINING, DONE_AT = 0, 1

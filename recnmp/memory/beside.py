@@ -4,12 +4,12 @@ The requests of the gather-reduce are all there from the start and wait for room
 time and are taken first, each controller's in order of arrival. The run ends when the gather-reduce does.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._threads import side_by_side
 from recnmp.errors import RecnmpError
 from recnmp.library.dram import DramSpec
 from recnmp.memory import _kernels as kernel
@@ -52,8 +52,7 @@ def replay_beside(
                 raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
         return Commands.of_log(log[: controllers.scalar[u, kernel.LOGGED]], spec)
 
-    with ThreadPoolExecutor(channels) as pool:
-        commands = tuple(pool.map(run, range(channels)))
+    commands = tuple(side_by_side(run, range(channels)))
     n, groups = len(requests), requests.groups
     done = timeline(controllers, work, commands if record else ())
     taken = np.zeros(len(others), np.bool_)

@@ -1,12 +1,12 @@
 """Replaying reads of a host that can have only so many under way."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._threads import side_by_side
 from recnmp.errors import RecnmpError
 from recnmp.library.dram import DramSpec
 from recnmp.memory import _kernels as kernel
@@ -37,8 +37,7 @@ def arrivals_outstanding(
             raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
         return work.arrive, int(work.depart.max(initial=0))
 
-    with ThreadPoolExecutor(requests.controllers) as pool:
-        arrive, end = zip(*pool.map(run, _one_by_one(requests)), strict=True)
+    arrive, end = zip(*side_by_side(run, _one_by_one(requests)), strict=True)
     return np.concatenate(arrive), max(end)
 
 

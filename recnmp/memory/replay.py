@@ -5,12 +5,13 @@ What a controller does is in ``recnmp.memory.options``.
 Not modelled: power-down, temperature, ECC, command-bus signal integrity.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._threads import side_by_side
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import COMMANDS, SAME_BANK, DramSpec
 from recnmp.memory import _kernels as kernel
@@ -37,6 +38,9 @@ __all__ = [
     "timeline",
     "totals",
 ]
+
+
+CACHE_LINES = 128  # bytes; processors fetch two lines of 64 B together
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,11 @@ class Timeline:
     @property
     def read_latency_avg_cycles(self) -> float:
         """Mean clocks from acceptance to the last data beat over all reads."""
-        reads = self.depart >= 0
-        return float((self.depart - self.accepted)[reads].mean()) if reads.any() else 0.0
+        reads = np.count_nonzero(self.depart >= 0)
+        waited = self.depart - self.accepted
+        if reads < len(waited):
+            waited = waited[self.depart >= 0]
+        return float(waited.sum() / reads) if reads else 0.0
 
     def statistics(self, spec: DramSpec, buses: int) -> dict[str, object]:
         """Return the figures of a result's ``memory`` section; ``buses`` data buses carried the bursts."""
@@ -96,13 +103,14 @@ def make_controllers(
     """
     units, ranks, lanes = len(start) - 1, rules.ranks, rules.ranks * rules.banks
     queued = rules.read_queue + rules.write_queue
-    scalar = np.zeros((units, kernel.SCALARS), np.int64)
-    at = np.zeros((units, kernel.AT_ROWS, lanes), np.int32)
-    key = np.full((units, kernel.KEY_ROWS, lanes), kernel.NO_KEY, np.int32)
-    lane = np.zeros((units, lanes, kernel.LANE_FIELDS), np.int64)
-    rank = np.zeros((units, ranks, kernel.RANK_FIELDS), np.int64)
-    slot = np.zeros((units, queued + lanes, kernel.SLOT_FIELDS), np.int64)
-    ticket = np.zeros((units, _tickets(queued + lanes)), np.int32)
+    scalar = _zeros((units, kernel.SCALARS), np.int64)
+    at = _zeros((units, kernel.AT_ROWS, lanes), np.int32)
+    key = _zeros((units, kernel.KEY_ROWS, lanes), np.int32)
+    lane = _zeros((units, lanes, kernel.LANE_FIELDS), np.int64)
+    rank = _zeros((units, ranks, kernel.RANK_FIELDS), np.int64)
+    slot = _zeros((units, queued + lanes, kernel.SLOT_FIELDS), np.int64)
+    ticket = _zeros((units, _tickets(queued + lanes)), np.int32)
+    key[:] = kernel.NO_KEY
     scalar[:, kernel.NOW] = 1
     scalar[:, kernel.LIMIT] = kernel.NEVER
     scalar[:, kernel.NEXT] = start[:-1]
@@ -121,6 +129,14 @@ def make_controllers(
     rank[:, :, kernel.ACTS :] = kernel.LONG_AGO
     scalar[:, kernel.REFRESH_DUE] = due.min(axis=1)
     return kernel.Controller(scalar, at, key, lane, rank, slot, ticket)
+
+
+def _zeros(shape: tuple[int, ...], dtype: type) -> NDArray[Any]:
+    """Return zeros that begin with a cache line, so that what threads write lies in lines of their own."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.zeros(size + CACHE_LINES, np.uint8)
+    begin = -raw.ctypes.data % CACHE_LINES
+    return raw[begin : begin + size].view(dtype).reshape(shape)
 
 
 def _tickets(slots: int) -> int:
@@ -179,11 +195,7 @@ def replay(
             raise RecnmpError("the DRAM engine stopped before its last request; please report this run")
         return log
 
-    if requests.controllers == 1:
-        logs = [run(0)]  # a thread costs as much as thousands of requests
-    else:
-        with ThreadPoolExecutor(requests.controllers) as pool:
-            logs = list(pool.map(run, range(requests.controllers)))
+    logs = side_by_side(run, range(requests.controllers))
     commands = (
         tuple(
             Commands.of_log(log[: controllers.scalar[u, kernel.LOGGED]], spec) for u, log in enumerate(logs)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from recnmp._threads import most_threads
 from recnmp.memory.activity import RankActivity
 from recnmp.memory.audit import Auditor
 from recnmp.memory.dramsim3 import Dramsim3Options
@@ -129,7 +130,7 @@ def _run_in_pieces(
     streams = [Stream(spec, options, has_writes=writes, record=notes.record) for _ in range(setup.channels)]
     chunks = read_chunks(path, kind, setup.spec, setup.memory, limit)
     first = 0
-    with ThreadPoolExecutor(setup.channels + 1) as pool:
+    with ThreadPoolExecutor(min(setup.channels, most_threads()) + 1) as pool:
         for chunk in _read_ahead(pool, chunks):
             requests, order = make_requests(chunk, setup.channels)
             parts = [_part(requests, u) for u in range(setup.channels)]

@@ -9,9 +9,9 @@ channels, and on a virtual machine whatever its neighbours leave.
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from recnmp._threads import available_cores
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.device import BesideTimes, Interference, PartTiming
-from recnmp.library.machine import available_cores
 from recnmp.library.model import load_model
 from recnmp.mlp.gather import GatherSamples, default_table_bytes, gathering, time_per_lookup
 from recnmp.mlp.gather_plan import GatherPlan, plan_gather

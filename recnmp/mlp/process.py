@@ -16,9 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from recnmp._registry import PACKAGE
+from recnmp._threads import available_cores
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.device import ArithmeticDtype
-from recnmp.library.machine import available_cores
 from recnmp.library.model import RecModel
 from recnmp.mlp.dense import make_dense
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from recnmp._accel import helper, index, jit, spliced
+from recnmp._accel import count_one, give_way, helper, index, jit, seen, spliced, take, tell
 from recnmp.memory._kernels import ALL, DONE, DONE_AT, LIMIT, NO_SPACE, REMAINING, advance
 
 # clocks of a packet: configuration writes begin, instructions begin, all are received, the sum is ready, the first
@@ -14,6 +14,11 @@ CLOCKS = 6
 # buses: first clock C/A and DQ are free; DQ came from the DIMMs last; among traffic, clock which ranks have reached
 COMMAND_FREE, DATA_FREE, READING, RANKS_AT = 0, 1, 2, 3
 OUTSTANDING = 64
+# desk: what a channel's thread and its helpers tell each other, each word in a cache line of its own: packets that
+# ranks may run; runs of a rank made so far; the code of one that failed; of every rank, the packets it was taken for
+OFFERED, MADE, FAILED, TAKEN = 0, 8, 16, 24
+DESK_LINE = 8
+CLOSED = -1  # instead of OFFERED: no more will come
 VISIBLE, NEWEST = 0, 1  # columns of given: requests handed out, and the buffer taken last
 
 
@@ -197,14 +202,47 @@ def _run_among_traffic(rules, controllers, work, logs, fixed, traffic, given, bu
 
 
 @spliced
-def _complete(rules, controllers, work, logs, stream, fixed, given, request, p, delivered, hit_at):
-    """Run every rank of packet ``p`` to its end; return the clock at which its sum is ready, or -code."""
+def _run_ranks(rules, controllers, work, logs, given, desk, p, first):
+    """Run ranks to the end of packet ``p``, from rank ``first`` on, but those that another thread has taken."""
+    for n in range(first, first + len(given)):
+        rank = n % len(given)
+        if take(desk, TAKEN + rank * DESK_LINE, p, p + 1):
+            if work.served[rank, REMAINING, p]:
+                code = advance(rules, controllers, work, logs[rank], rank, given[rank, VISIBLE], p)
+                if code != DONE:
+                    tell(desk, FAILED, code)
+            count_one(desk, MADE)
+
+
+@spliced
+def _help(rules, controllers, work, logs, given, desk, first):
+    """Run ranks of the packets that the channel's thread offers, until it closes.
+
+    From the same rank on every time: what a rank's controller knows is then in this core's cache already.
+    """
+    offered = seen(desk, OFFERED)
+    while offered != CLOSED:
+        if offered:
+            _run_ranks(rules, controllers, work, logs, given, desk, offered - 1, first)
+        give_way()
+        offered = seen(desk, OFFERED)
+
+
+@spliced
+def _complete(rules, controllers, work, logs, stream, fixed, given, request, desk, p, delivered, hit_at):
+    """Run every rank of packet ``p`` to its end; return the clock at which its sum is ready, or -code.
+
+    Ranks know nothing of each other until then, so whoever is free runs the next one.
+    """
+    tell(desk, OFFERED, p + 1)
+    _run_ranks(rules, controllers, work, logs, given, desk, p, 0)
+    while seen(desk, MADE) < (p + 1) * len(given):
+        give_way()
+    code = seen(desk, FAILED)
+    if code != DONE:
+        return -code
     ready = max(delivered, hit_at)
     for rank in range(len(given)):
-        if work.served[rank, REMAINING, p]:
-            code = advance(rules, controllers, work, logs[rank], rank, given[rank, VISIBLE], p)
-            if code != DONE:
-                return -code
         ready = max(ready, work.served[rank, DONE_AT, p])
     if hit_at:
         begin, end = stream.packet_start[p], stream.packet_start[p + 1]
@@ -215,15 +253,21 @@ def _complete(rules, controllers, work, logs, stream, fixed, given, request, p, 
 
 
 @jit
-def run_channel(rules, controllers, work, logs, stream, fixed, traffic, held, given, request, clocks):
+def run_channel(
+    rules, controllers, work, logs, stream, fixed, traffic, held, given, request, clocks, desk, first
+):
     """Execute all packets of a channel, whose buses carry a delivery, results or a burst of the host at a time.
 
     Packets are delivered in order. A packet waits until every rank it uses has a free buffer, that is until
     the packet ``buffers`` before it on that rank has been read back; results are read back in order too.
     ``held`` (R, buffers) starts at -1; ``given`` (R, 2) with the first request of each rank in VISIBLE;
     ``request`` (N,) and ``clocks`` (P + 1, CLOCKS) may start as they are; the last row is the buses' state.
-    Returns DONE, or the engine's code.
+    ``desk`` starts at 0; who calls with a rank as ``first`` instead of 0 helps in a thread of its own, from that
+    rank on, until OFFERED is CLOSED. Returns DONE, or the engine's code.
     """
+    if first:
+        _help(rules, controllers, work, logs, given, desk, first)
+        return DONE
     packets, mixed = len(stream.packet_start) - 1, len(traffic.rank) > 0
     bus = clocks[packets]  # a row of its own
     bus[:] = 0
@@ -242,7 +286,18 @@ def run_channel(rules, controllers, work, logs, stream, fixed, traffic, held, gi
                 if code != DONE:
                     return code
             ready = _complete(
-                rules, controllers, work, logs, stream, fixed, given, request, returned, delivered, hit_at
+                rules,
+                controllers,
+                work,
+                logs,
+                stream,
+                fixed,
+                given,
+                request,
+                desk,
+                returned,
+                delivered,
+                hit_at,
             )
             if ready < 0:
                 return -ready

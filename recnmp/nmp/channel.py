@@ -4,12 +4,16 @@ Deliveries and results share the channel and never overlap; ranks run on their o
 Every packet is delivered in order, and its results are read back in order.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._accel import JITTED
+from recnmp._threads import most_threads
 from recnmp.errors import RecnmpError
 from recnmp.memory import _kernels as memory_kernel
 from recnmp.memory.commands import Commands
@@ -20,6 +24,8 @@ from recnmp.nmp import _kernels as kernel
 from recnmp.nmp.base import System, sorted_by
 from recnmp.nmp.instructions import Instructions
 from recnmp.nmp.recorded import PacketLog, Reads, packet_log
+
+THREADS_FROM = 20_000  # instructions, of some 0.2 us
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,10 @@ def run_channel(sent: Instructions, system: System, units: Units, others: HostBu
         given = np.zeros((ranks, 2), np.int64)
         given[:, kernel.VISIBLE] = start[:-1]
         number = np.empty(sent.bursts, np.int64)
-        code = kernel.run_channel(
-            rules, controllers, work, logs, stream, units.fixed, traffic, held, given, number, clocks
+        code = _run_in_threads(
+            _threads(sent, system, others),
+            ranks,
+            (rules, controllers, work, logs, stream, units.fixed, traffic, held, given, number, clocks),
         )
         if code != memory_kernel.NO_SPACE:
             break
@@ -146,6 +154,28 @@ def run_channel(sent: Instructions, system: System, units: Units, others: HostBu
     log = packet_log(sent, stream, units.fixed, clocks, done.done[:, : sent.packets], traffic)
     reads = tuple(Reads(of_sls.accepted[a:b], of_sls.depart[a:b]) for a, b in pairwise(start))
     return replace(channel, log=log, rank_reads=reads)
+
+
+def _threads(sent: Instructions, system: System, others: HostBursts) -> int:
+    """Return how many threads run the channel's ranks.
+
+    One among the host's traffic, where ranks meet every few clocks, and for what is done before a thread has begun.
+    """
+    if not JITTED or len(others) or len(sent.rank) < THREADS_FROM:
+        return 1
+    return max(1, min(most_threads() // system.memory.channels, system.ranks_per_channel))
+
+
+def _run_in_threads(threads: int, ranks: int, state: tuple[Any, ...]) -> int:
+    """Run a channel in this thread and ``threads - 1`` that help; returns the kernel's code."""
+    desk = np.zeros(kernel.TAKEN + ranks * kernel.DESK_LINE, np.int64)
+    with ThreadPoolExecutor(threads) as pool:
+        for thread in range(1, threads):
+            pool.submit(kernel.run_channel, *state, desk, thread * ranks // threads)
+        try:
+            return int(kernel.run_channel(*state, desk, 0))
+        finally:
+            desk[kernel.OFFERED] = kernel.CLOSED
 
 
 def _stream(sent: Instructions, system: System, units: Units) -> kernel.Stream:

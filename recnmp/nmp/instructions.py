@@ -168,13 +168,12 @@ def instructions_of(
     here = np.flatnonzero(per_packet)
     present = sent.order[here]
     width = np.diff(placed.first)[mine]
-    first_burst = np.concatenate([[0], np.cumsum(width)])
-    whole = isinstance(mine, slice)
-    burst = (
-        mine
-        if whole
-        else np.repeat(placed.first[:-1][mine] - first_burst[:-1], width) + np.arange(first_burst[-1])
-    )
+    burst: slice | NDArray[np.int64]
+    if isinstance(mine, slice):
+        first_burst, burst = placed.first, mine
+    else:
+        first_burst = np.concatenate([[0], np.cumsum(width)])
+        burst = np.repeat(placed.first[:-1][mine] - first_burst[:-1], width) + np.arange(first_burst[-1])
     bank, row, column = placed.flat_bank[burst], placed.row[burst], placed.column[burst]
     units = np.ones(len(rank), np.int32)
     if as_ddr_commands:

@@ -140,7 +140,7 @@ def opcodes(trace: Trace) -> NDArray[np.uint64]:
     return codes.astype(np.uint64)
 
 
-def ddr_flags(bank: NDArray[np.int64], row: NDArray[np.int64]) -> NDArray[np.uint64]:
+def ddr_flags(bank: NDArray[np.int64], row: NDArray[np.int32] | NDArray[np.int64]) -> NDArray[np.uint64]:
     """Return the DDR commands each instruction needs if ranks served them in order, open page, shape (n,).
 
     ``bank`` numbers banks over the whole channel. Ranks that reorder may need fewer or more; the flags are the

@@ -13,7 +13,8 @@ from typing import Any
 
 import recnmp
 from recnmp._registry import PACKAGE
-from recnmp.library.machine import available_cores, cpu_model
+from recnmp._threads import available_cores
+from recnmp.library.machine import cpu_model
 from recnmp.report.result import plain
 
 _LIBRARIES = ("numpy", "numba", "llvmlite", "pyarrow", "pydantic", "torch")

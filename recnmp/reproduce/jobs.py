@@ -1,15 +1,15 @@
 """Single runs of a reproduction: what is run, what comes out, several processes at a time."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from functools import lru_cache
-from multiprocessing import get_context
 from typing import Any
 
 from pydantic import BaseModel
 
 from recnmp._registry import plugin
+from recnmp._threads import process_pool
 from recnmp.config.schema import ArrivalConfig, CachesConfig, MemoryConfig, PlacementConfig
 from recnmp.library.dram import load_standard
 from recnmp.library.energy import currents_of, load_operation_costs
@@ -118,7 +118,7 @@ def run_jobs(
                 outcomes[job] = run_job(job, job in checked)
                 progress(f"run {len(outcomes)} of {len(different)}")
         return outcomes
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with process_pool(processes) as pool:
         waiting = {pool.submit(_run_part, part, [job in checked for job in part]): part for part in parts}
         for done in as_completed(waiting):
             outcomes |= zip(waiting[done], done.result(), strict=True)

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from recnmp._registry import plugin
+from recnmp._threads import process_pool
 from recnmp.config import Config, config_to_dict, load_config
 from recnmp.config.document import similar_file
 from recnmp.config.load import load_config_dict
@@ -127,7 +127,7 @@ def run_all(
         for run in different:
             done(run, _run(run, run in checks))
         return outcomes
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+    with process_pool(processes) as pool:
         waiting = {pool.submit(_run, run, run in checks): run for run in different}
         for ended in as_completed(waiting):
             done(waiting[ended], ended.result())

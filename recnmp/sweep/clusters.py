@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from recnmp._threads import available_cores
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.machine import available_cores
 from recnmp.sweep.slurm import read_profile, slurm_cluster
-from recnmp.sweep.task import Outcome, Task, ready, run_task
+from recnmp.sweep.task import Outcome, Task, ready, run_on_one_core, run_task
 
 Run = Callable[[Sequence[Task]], Iterator[Outcome]]
 
@@ -96,7 +96,7 @@ def _embedded(count: int | None, memory_bytes: int | None) -> Iterator[Any]:
 def _run(client: Any, tasks: Sequence[Task]) -> Iterator[Outcome]:
     """Yield outcomes as they come in; the scheduler forgets each at once."""
     distributed = importlib.import_module("distributed")
-    futures = client.map(run_task, tasks, key=[f"recnmp-{task.key}" for task in tasks], pure=True)
+    futures = client.map(run_on_one_core, tasks, key=[f"recnmp-{task.key}" for task in tasks], pure=True)
     keys = {future.key: task.key for future, task in zip(futures, tasks, strict=True)}
     waiting = distributed.as_completed(futures, loop=client.loop)
     del futures

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recnmp._threads import limit_threads
 from recnmp.config import load_config_dict
 from recnmp.errors import RecnmpError
 from recnmp.simulate import simulate
@@ -48,6 +49,12 @@ class OtherVersionError(RecnmpError):
 def ready() -> str:
     """Return the worker's version of the program; to be asked for it, a worker must have loaded it."""
     return code_version()
+
+
+def run_on_one_core(task: Task) -> Outcome:
+    """Do ``run_task`` on a worker, which has one core."""
+    limit_threads(1)
+    return run_task(task)
 
 
 def run_task(task: Task) -> Outcome:

@@ -1,6 +1,6 @@
 """The RecNMP channel against its tick-by-tick twin: the same commands, the same clocks, legal on every bus."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numba
@@ -12,6 +12,7 @@ from reference.recnmp_bus import Bus, Passage, earliest, loads_of, violations
 from reference.recnmp_cases import CASES, CHOICES, Case, case_of, choice
 from reference.recnmp_packets import Settings
 
+from recnmp import _threads
 from recnmp.library.dram import COMMANDS
 from recnmp.memory.audit import audit
 from recnmp.memory.commands import Commands
@@ -188,3 +189,19 @@ def test_the_commands_of_every_rank_are_legal(number):
     for commands in ours(number).commands:
         report = audit(system.spec, 1, commands, refresh=system.memory.refresh)
         assert report.count == 0, report.first
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="plain Python runs ranks in one thread")
+@cases()
+def test_ranks_in_threads_of_their_own_do_the_same(number, monkeypatch):
+    ranks = case_of(number).system.ranks_per_channel
+    monkeypatch.setattr(_threads, "_most", [ranks * case_of(number).system.memory.channels])
+    monkeypatch.setattr("recnmp.nmp.channel.THREADS_FROM", 0)
+    one, many = ours(number), product(case_of(number))
+    for name in ("finish", "accepted", "depart", "outcomes", "merged", "hits"):
+        assert getattr(many, name) == getattr(one, name), name
+    for mine, theirs in zip(many.clocks, one.clocks, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for mine, theirs in zip(many.commands, one.commands, strict=True):
+        for field in fields(Commands):
+            np.testing.assert_array_equal(getattr(mine, field.name), getattr(theirs, field.name))

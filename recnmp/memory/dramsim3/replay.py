@@ -15,12 +15,12 @@ spot for ever, this is an error.
 Not modelled: closed pages, bank-level refresh, self-refresh, and what ``recnmp.memory.replay`` leaves out.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._threads import side_by_side
 from recnmp.errors import ConfigError, RecnmpError
 from recnmp.library.dram import ALL_BANK_COMMANDS, SAME_BANK_COMMANDS, DramSpec
 from recnmp.memory.activity import RankActivity
@@ -103,8 +103,7 @@ def replay_dramsim3(
             )
         return log
 
-    with ThreadPoolExecutor(requests.controllers) as pool:
-        logs = list(pool.map(run, range(requests.controllers)))
+    logs = side_by_side(run, range(requests.controllers))
     commands = (
         tuple(Commands.of_log(log[: controllers.scalar[u, banks.LOGGED]], spec) for u, log in enumerate(logs))
         if record

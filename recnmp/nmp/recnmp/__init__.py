@@ -14,13 +14,13 @@ Not modelled: instruction decode errors, the memory controller's own packet queu
 datapath that is slower than a burst a clock, ECC, entries that near memory would have to write.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recnmp._threads import side_by_side
 from recnmp.errors import ConfigError
 from recnmp.memory.replay import Timeline
 from recnmp.memory.traffic import HostBursts, Served
@@ -152,10 +152,7 @@ def run_channels(
         instructions = instructions_of(channel, sent, placed, system, as_ddr_commands=not compressed)
         return run_channel(instructions, system, units, others.of_channel(channel))
 
-    if system.memory.channels == 1:
-        return [run_one(0)]
-    with ThreadPoolExecutor(system.memory.channels) as pool:
-        return list(pool.map(run_one, range(system.memory.channels)))
+    return side_by_side(run_one, range(system.memory.channels))
 
 
 def _end(channels: list[Channel]) -> int:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from builders import some_trace, trace_of
 
+from recnmp._threads import available_cores
 from recnmp.errors import ConfigError
 from recnmp.library.device import PartTiming
-from recnmp.library.machine import available_cores
 from recnmp.mlp import gather, gather_plan
 from recnmp.mlp.gather import default_table_bytes, gathering, measure_gather, time_per_lookup
 from recnmp.mlp.gather_plan import plan_gather

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
+from recnmp._threads import available_cores
 from recnmp.errors import ConfigError, RecnmpError
-from recnmp.library.machine import available_cores
 from recnmp.library.model import RecModel, TableGroup, load_model
 from recnmp.mlp import process
 from recnmp.mlp.measured import measure_mlp, timing_from_samples
