@@ -17,6 +17,7 @@ from reference.traffic import JITTED
 
 from recnmp._registry import PACKAGE
 from recnmp.cli import cli
+from recnmp.trace.storage import load_trace, save_trace
 
 SHOWN = [
     page for page in PAGES if any(b.commands or b.language == "python" for b in blocks(page.read_text()))
@@ -43,10 +44,22 @@ def day_of_criteo(path: Path) -> None:
 MADE: dict[str, Callable[[Path], None]] = {"day_0.gz": day_of_criteo, "day_1.gz": day_of_criteo}
 
 
+@pytest.fixture(scope="module")
+def short_traces(tmp_path_factory) -> Path:
+    """Return a folder with two batches of every shipped trace, for pages that do not say what is printed."""
+    folder = tmp_path_factory.mktemp("traces")
+    for path in sorted((ROOT / "traces").glob("*.parquet")):
+        whole = load_trace(path)
+        save_trace(whole.select(0, min(2, whole.batches)), folder / path.name)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, monkeypatch) -> Iterator[Path]:
+def folder(tmp_path, monkeypatch, page, short_traces) -> Iterator[Path]:
     """Yield a working folder like a clone's, in which a file of the package that is written is the package's."""
-    for name in ("configs", "traces", "examples"):
+    whole = any(block.title == PRINTS for block in blocks(page.read_text()))
+    shutil.copytree(ROOT / "traces" if whole else short_traces, tmp_path / "traces")
+    for name in ("configs", "examples"):
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, tmp_path / name)
     monkeypatch.chdir(tmp_path)
