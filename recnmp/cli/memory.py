@@ -218,7 +218,8 @@ def curve(
     from recnmp.report.memory import curve_lines
 
     if figure is not None:
-        from recnmp.report.plots import check_suffix, plot_curve
+        from recnmp.report.plots import plot_curve
+        from recnmp.report.style import check_suffix
 
         check_suffix(figure)
     with progress() as show:

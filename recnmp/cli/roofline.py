@@ -33,7 +33,7 @@ from recnmp.cli.measure import numbers
     "--config", default="rank8", show_default=True, help="Configuration whose memory lifts the roof."
 )
 @overrides_option
-@click.option("--out", type=FILE, metavar="FIGURE", help="Draw the roofline into this SVG or PNG.")
+@click.option("--out", type=FILE, metavar="FIGURE", help="Draw the roofline into this SVG, PNG or PDF.")
 @json_option
 def roofline(
     models: tuple[str, ...],
@@ -53,7 +53,7 @@ def roofline(
     from recnmp.config import load_config
     from recnmp.library.device import load_device
     from recnmp.mlp.roofline import roofline as found
-    from recnmp.report.plots import check_suffix
+    from recnmp.report.style import check_suffix
 
     if out is not None:
         check_suffix(out)

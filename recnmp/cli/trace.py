@@ -155,10 +155,10 @@ def inspect(file: Path, cache: str | None, figure: Path | None, as_json: bool) -
 
     cache_bytes = None if cache is None else parse_bytes(cache)
     if figure is not None:
-        from recnmp.report.plots import check_suffix
-        from recnmp.report.trace_page import SUFFIXES, plot_inspection
+        from recnmp.report.style import check_suffix
+        from recnmp.report.trace_page import plot_inspection
 
-        check_suffix(figure, SUFFIXES)
+        check_suffix(figure)
     with progress() as show:
         info = inspect_trace(file, cache_bytes, show)
     if figure is not None:

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from recnmp.report import cache_rows as told
-from recnmp.report.charts import COLOURS
-from recnmp.report.plots import GREY, STYLE, check_suffix
+from recnmp.report.style import COLOURS, GREY, check_suffix, save, styled
 
 Json = Mapping[str, Any]
 _MARKERS = "osD^vP*X<>hpd8"
@@ -22,7 +21,7 @@ _MOST_TABLES = 16
 
 
 def plot_cache_study(document: Json, path: Path) -> None:
-    """Draw a study into ``path``, SVG or PNG, the same bytes for the same data.
+    """Draw a study into ``path``, SVG, PNG or PDF, the same bytes for the same data.
 
     Of more than four combinations of scope, line and ways the first four are drawn. Raises ConfigError for another
     suffix.
@@ -31,7 +30,7 @@ def plot_cache_study(document: Json, path: Path) -> None:
     shown = list(told.blocks(document).items())[:_MOST_BLOCKS]
     panels = 1 + (len(told.sharing(document)) > 1) + len(shown)
     rows = -(-panels // 2)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(11.0, 4.3 * rows + 0.5), layout="constrained")
         axes = list(figure.subplots(rows, min(panels, 2), squeeze=False).flat)
         _curve(axes[0], document)
@@ -49,8 +48,7 @@ def plot_cache_study(document: Json, path: Path) -> None:
             handles, labels = axes[panels - 1].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=7, fontsize=8)
         figure.suptitle(told.heading(document), x=0.01, ha="left", fontsize=11, fontweight="bold")
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=150, metadata=metadata)
+        save(figure, path)
 
 
 def _sized(axes: Axes, title: str, sizes: list[int]) -> None:
@@ -62,7 +60,7 @@ def _sized(axes: Axes, title: str, sizes: list[int]) -> None:
     if sizes:
         step = -(-len(sizes) // 8)
         axes.set_xticks(sizes[::step], [told.size_text(size) for size in sizes[::step]], fontsize=7.5)
-        axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y")
     axes.set_axisbelow(True)
 

@@ -5,15 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from recnmp.report.plots import GREY, STYLE, check_suffix
-
-COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a8405f", "#2f9c95")
+from recnmp.report.style import COLOURS, GREY, MARKERS, check_suffix, fill, save, styled
 
 _PALE = 0.45
 """Strength of the colours of what others found."""
@@ -58,12 +55,12 @@ class Chart:
 
 
 def draw(chart: Chart, path: Path) -> None:
-    """Draw ``chart`` into ``path``, SVG or PNG, the same bytes for the same data.
+    """Draw ``chart`` into ``path``, SVG, PNG or PDF, the same bytes for the same data.
 
     Raises ConfigError for another suffix.
     """
     check_suffix(path)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(8.4 if len(chart.ticks) < 30 else 11, 4.4), layout="constrained")
         axes = figure.add_subplot()
         if chart.kind == "lines":
@@ -76,8 +73,7 @@ def draw(chart: Chart, path: Path) -> None:
         figure.suptitle(chart.title, x=0.01, ha="left", fontsize=10, fontweight="bold")
         above = 16 if chart.groups else 6  # points: names of groups stand below the caption
         axes.set_title(textwrap.fill(chart.caption, 150), fontsize=7, color=GREY, pad=above)
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=160, metadata=metadata)
+        save(figure, path)
 
 
 def _lines(axes: Axes, chart: Chart) -> None:
@@ -86,7 +82,8 @@ def _lines(axes: Axes, chart: Chart) -> None:
         axes.plot(
             range(len(y)),
             y,
-            "--o" if one.dashed else "-o",
+            linestyle="--" if one.dashed else "-",
+            marker=MARKERS[(n if one.colour is None else one.colour) % len(MARKERS)],
             color=COLOURS[(n if one.colour is None else one.colour) % len(COLOURS)],
             markersize=3.5,
             linewidth=1.5,
@@ -104,7 +101,7 @@ def _bars(axes: Axes, chart: Chart) -> None:
         y = np.array([0.0 if value is None else value for value in one.values])
         x = np.arange(groups) + (0 if stacked else (i - (n - 1) / 2) * width)
         style: dict[str, Any] = {"bottom": bottom} if stacked else {}
-        bars = axes.bar(x, y, width * 0.94, color=COLOURS[i % len(COLOURS)], label=one.name, **style)
+        bars = axes.bar(x, y, width * 0.94, label=one.name, **style, **fill(i))
         bottom = bottom + y if stacked else bottom
         if not stacked and groups * n <= 40:
             texts = ["" if value is None else f"{value:.2f}" for value in one.values]
@@ -127,7 +124,8 @@ def draw_groups(axes: Axes, chart: Chart) -> None:
             colour = to_rgb(COLOURS[names.index(one.name) % len(COLOURS)])
             paler = tuple(1 - strength * (1 - part) for part in colour)
             label = one.name if strength == 1 else None
-            axes.bar(x + shift, y, 0.38, bottom=bottom, color=paler, label=label)
+            look = fill(names.index(one.name)) | {"facecolor": paler}
+            axes.bar(x + shift, y, 0.38, bottom=bottom, label=label, **look)
             bottom = bottom + y
     axes.tick_params(axis="x", labelsize=6.5, length=0)
     axes.set_xlim(x[0] - 0.8, x[-1] + 0.8)

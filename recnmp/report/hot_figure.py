@@ -4,21 +4,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recnmp.report import hot_rows as told
-from recnmp.report.charts import COLOURS
-from recnmp.report.plots import STYLE, check_suffix
+from recnmp.report.style import COLOURS, MARKERS, check_suffix, fill, save, styled
 
 Json = Mapping[str, Any]
 _MOST_BUDGETS = 4
 
 
 def plot_hot_study(document: Json, path: Path) -> None:
-    """Draw a study into ``path``, SVG or PNG, the same bytes for the same data.
+    """Draw a study into ``path``, SVG, PNG or PDF, the same bytes for the same data.
 
     Of more than four budgets, ageing and reply show the first four. Raises ConfigError for another suffix.
     """
@@ -26,7 +24,7 @@ def plot_hot_study(document: Json, path: Path) -> None:
     readers = told.readers(document)
     panels = 1 + bool(document["ageing"]) + len(readers)
     rows = -(-panels // 2)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(11.0, 4.3 * rows + 0.4), layout="constrained")
         axes = list(figure.subplots(rows, min(panels, 2), squeeze=False).flat)
         _shares(axes[0], document)
@@ -37,8 +35,7 @@ def plot_hot_study(document: Json, path: Path) -> None:
         for empty in axes[panels:]:
             empty.set_axis_off()
         figure.suptitle(told.heading(document), x=0.01, ha="left", fontsize=11, fontweight="bold")
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=150, metadata=metadata)
+        save(figure, path)
 
 
 def _framed(axes: Axes, title: str, x: str, y: str) -> None:
@@ -61,7 +58,7 @@ def _shares(axes: Axes, document: Json) -> None:
             axes.plot(
                 range(len(rows)),
                 [row[key] for row in rows],
-                "--o" if part == "profiled" else "-o",
+                f"{'--' if part == 'profiled' else '-'}{MARKERS[k % len(MARKERS)]}",
                 color=COLOURS[k],
                 markersize=4,
                 label=f"{what}, {told.PARTS[part]}",
@@ -78,10 +75,10 @@ def _ageing(axes: Axes, document: Json) -> None:
     """Mean shares by the age of a profile: lookups solid, whole samples dashed."""
     windows = document["request"]["windows"]
     for k, budget in enumerate(told.budgets(document)[:_MOST_BUDGETS]):
-        for key, style in (("hot_lookup_share", "-o"), ("hot_sample_share", "--o")):
+        for key, style in (("hot_lookup_share", "-"), ("hot_sample_share", "--")):
             y = told.by_age(document, budget["budget_bytes"], key)
-            label = told.budget_text(budget).replace("\n", ", ") if style == "-o" else None
-            axes.plot(range(len(y)), y, style, color=COLOURS[k], markersize=3.5, label=label)
+            label = told.budget_text(budget).replace("\n", ", ") if style == "-" else None
+            axes.plot(range(len(y)), y, style + MARKERS[k], color=COLOURS[k], markersize=3.5, label=label)
     title = "Ageing profiles: lookups solid, whole samples dashed"
     _framed(
         axes,
@@ -108,13 +105,16 @@ def _reply(axes: Axes, document: Json, reader: str) -> None:
                 continue
             x = n + (k - (len(tiers) - 1) / 2) * width
             y, serial = row["ns_per_lookup"], row["serial_ns"] / row["lookups"]
-            bar = axes.bar(
-                x, y, width * 0.92, color=COLOURS[k], label=told.tier_text(tier) if n == 0 else None
-            )
+            bar = axes.bar(x, y, width * 0.92, label=told.tier_text(tier) if n == 0 else None, **fill(k))
             axes.vlines(x, y, serial, color="#333333", linewidth=1)
             inside = serial > y  # the whisker is where the number would stand
             colour, padding = ("white", -9) if inside else ("#333333", 2)
-            axes.bar_label(bar, [f"{y:.2f}"], fontsize=6, color=colour, padding=padding)
+            box = {
+                "facecolor": COLOURS[k] if inside else "none",
+                "edgecolor": "none",
+                "pad": 0.5,
+            }  # over hatches
+            axes.bar_label(bar, [f"{y:.2f}"], fontsize=6, color=colour, padding=padding, bbox=box)
             top = max(top, serial)
     axes.set_xticks(np.arange(len(budgets)), [told.budget_text(one) for one in budgets], fontsize=8)
     _framed(

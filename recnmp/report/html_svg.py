@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from recnmp.report.charts import COLOURS
+from recnmp.report.style import COLOURS
 
 _BAR, _STEP = 18, 46  # pixels: height of a bar, and of a bar with what stands above it
 

@@ -4,27 +4,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from recnmp.report.charts import COLOURS
-from recnmp.report.plots import GREY, STYLE, check_suffix
+from recnmp.report.style import COLOURS, GREY, MARKERS, check_suffix, save, styled
 
 Json = Mapping[str, Any]
-_MARKERS = "os^D"
 
 
 def plot_memo_study(document: Json, path: Path) -> None:
-    """Draw a study into ``path``, SVG or PNG, the same bytes for the same data.
+    """Draw a study into ``path``, SVG, PNG or PDF, the same bytes for the same data.
 
     Memory is what was used, not what was asked for. Raises ConfigError for another suffix.
     """
     check_suffix(path)
     memory, runs = document["memory"], document["runs"]
     used = {row["memory"]: row["actual_memory"] for row in memory}
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(11.0 if runs else 4.6, 3.9), layout="constrained")
         axes = list(figure.subplots(1, 3 if runs else 1, squeeze=False).flat)
         _reads(axes[0], memory)
@@ -42,8 +39,7 @@ def plot_memo_study(document: Json, path: Path) -> None:
             else f"{trace}, judged by its last batches"
         )
         figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=150, metadata=metadata)
+        save(figure, path)
 
 
 def _reads(axes: Axes, memory: Sequence[Json]) -> None:
@@ -53,7 +49,7 @@ def _reads(axes: Axes, memory: Sequence[Json]) -> None:
         (("reads_over_lookups", "reads over lookups"), ("unique_share", "first reads over reads"))
     ):
         y = [row[key] for row in memory]
-        axes.plot(x, y, f"-{_MARKERS[k]}", color=COLOURS[k + 2], markersize=5, linewidth=1.6, label=text)
+        axes.plot(x, y, f"-{MARKERS[k]}", color=COLOURS[k + 2], markersize=5, linewidth=1.6, label=text)
     axes.set_title("Reads", fontsize=9, fontweight="bold")
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
     axes.set_ylim(0, 1.08)
@@ -67,7 +63,7 @@ def _by_architecture(
     for k, name in enumerate(dict.fromkeys(row["architecture"] for row in runs)):
         points = [row for row in runs if row["architecture"] == name and row[key] is not None]
         x, y = [used[row["memory"]] for row in points], [row[key] for row in points]
-        axes.plot(x, y, f"-{_MARKERS[k]}", color=COLOURS[k], markersize=5, linewidth=1.6, label=name)
+        axes.plot(x, y, f"-{MARKERS[k]}", color=COLOURS[k], markersize=5, linewidth=1.6, label=name)
         for end, up in ((0, -13 if y[-1] > y[0] else 6), (-1, 6)) if points else ():
             text = f"{y[end]:.0%}" if key == "energy" else f"{y[end]:.1f}x"
             axes.annotate(

@@ -121,10 +121,12 @@ def _panel(
         for place, n in enumerate(_ordered(rows, best, x), 1):
             at = (rows[n][x.column], rows[n][y.column])
             axes.annotate(str(place), at, (3, 3), textcoords="offset points", fontsize="x-small")
-    name_axes(axes, f"{x.label or x.column}, {_better(x)}", f"{y.label or y.column}, {_better(y)}")
+    spec = axes.get_subplotspec()
+    narrow = spec is not None and spec.get_gridspec().ncols > 1
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:,g}")
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(3 if narrow else 5))
+    name_axes(axes, f"{x.label or x.column}, {_better(x)}", f"{y.label or y.column}, {_better(y)}")
     axes.margins(0.1)
     axes.grid(linewidth=0.5)
     axes.set_axisbelow(True)

@@ -4,37 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from recnmp.errors import ConfigError
+from recnmp.report.style import COLOURS, GREY, MARKERS, check_suffix, save, styled
 
-STYLE: Any = {
-    "axes.edgecolor": "#888888",
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlelocation": "left",
-    "font.family": "DejaVu Sans",  # comes with matplotlib
-    "font.size": 9,
-    "grid.color": "#e4e4e4",
-    "legend.edgecolor": "white",
-    "legend.framealpha": 1.0,
-    "svg.hashsalt": "recnmp",
-}
-_COLOURS = {"random": "#0b6e99", "stream": "#c4541a"}
-GREY = "#666666"
-SUFFIXES = (".svg", ".png")
+_TRAFFIC = {"random": 0, "stream": 1}
 
 
 def plot_curve(document: Mapping[str, Any], path: Path) -> None:
-    """Draw a bandwidth-latency curve of ``recnmp.memory.curve.measure_curve`` into ``path``, SVG or PNG.
+    """Draw a bandwidth-latency curve of ``recnmp.memory.curve.measure_curve`` into ``path``, SVG, PNG or PDF.
 
     Raises ConfigError for another suffix.
     """
     check_suffix(path)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(7.2, 4.2), layout="constrained")
         axes = figure.add_subplot()
         _curves(axes, document)
@@ -49,23 +34,18 @@ def plot_curve(document: Mapping[str, Any], path: Path) -> None:
         axes.grid(axis="y")
         axes.set_axisbelow(True)
         axes.legend(loc="upper left", ncols=2)
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=160, metadata=metadata)
-
-
-def check_suffix(path: Path, suffixes: tuple[str, ...] = SUFFIXES) -> None:
-    """Raise ConfigError for a figure that does not end in one of ``suffixes``."""
-    if path.suffix not in suffixes:
-        raise ConfigError(f"{path}: a figure ends in {' or '.join(suffixes)}")
+        save(figure, path)
 
 
 def _curves(axes: Axes, document: Mapping[str, Any]) -> None:
-    for traffic, colour in _COLOURS.items():
+    for traffic, n in _TRAFFIC.items():
         points = [point for point in document["points"] if point["traffic"] == traffic]
         x = [point["gb_per_s"] for point in points]
-        for key, style, label in (("mean", "-o", "mean"), ("p99", "--", "99th percentile")):
+        for key, style, label in (("mean", f"-{MARKERS[n]}", "mean"), ("p99", "--", "99th percentile")):
             y = [point[f"read_latency_{key}_ns"] for point in points]
-            axes.plot(x, y, style, color=colour, markersize=3.5, linewidth=1.4, label=f"{traffic}, {label}")
+            axes.plot(
+                x, y, style, color=COLOURS[n], markersize=3.5, linewidth=1.4, label=f"{traffic}, {label}"
+            )
 
 
 def _limits(axes: Axes, document: Mapping[str, Any]) -> None:

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from recnmp.report import rankcache_rows as told
 from recnmp.report.cache_rows import size_text
-from recnmp.report.charts import COLOURS
-from recnmp.report.plots import GREY, STYLE, check_suffix
+from recnmp.report.style import COLOURS, GREY, MARKERS, check_suffix, fill, save, styled
 
 Json = Mapping[str, Any]
 _SIZED = (
@@ -24,12 +22,12 @@ _STYLES = ("-o", "-s", "--^")
 
 
 def plot_rankcache_study(document: Json, path: Path) -> None:
-    """Draw a study into ``path``, SVG or PNG, the same bytes for the same data.
+    """Draw a study into ``path``, SVG, PNG or PDF, the same bytes for the same data.
 
     A grid has hits and time of all its points instead of axes. Raises ConfigError for another suffix.
     """
     check_suffix(path)
-    with matplotlib.rc_context(STYLE):
+    with styled():
         if document["request"]["grid"]:
             figure = Figure(figsize=(8.4, 4.8), layout="constrained")
             _grid(figure.add_subplot(), document)
@@ -43,8 +41,7 @@ def plot_rankcache_study(document: Json, path: Path) -> None:
             _packets(axes[6], document)
             _shares(axes[7], document)
         figure.suptitle(told.heading(document), x=0.01, ha="left", fontsize=11, fontweight="bold")
-        metadata: dict[str, str | None] = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-        figure.savefig(path, dpi=150, metadata=metadata)
+        save(figure, path)
 
 
 def _framed(axes: Axes, title: str, x: str, y: str) -> None:
@@ -83,7 +80,7 @@ def _saved(axes: Axes, document: Json, axis: str) -> None:
     rows = told.along(document, axis)
     saved = np.array([1 - row["time_share"] for row in rows])
     x = np.arange(len(rows))
-    axes.bar(x, saved, 0.6, color=COLOURS[0])
+    axes.bar(x, saved, 0.6, **fill(0))
     for at, row in zip(x, rows, strict=True):
         end = (at, max(1 - row["time_share"], 0))
         text = f"{row['hit_rate']:.1%}"
@@ -129,7 +126,7 @@ def _shares(axes: Axes, document: Json) -> None:
     bottom = np.zeros(len(rows))
     for k, part in enumerate(("delivery", "return", "waiting")):
         y = np.array([row[f"{part}_share"] for row in rows])
-        axes.bar(range(len(rows)), y, 0.6, bottom=bottom, color=COLOURS[k], label=part)
+        axes.bar(range(len(rows)), y, 0.6, bottom=bottom, label=part, **fill(k))
         bottom += y
     names = ["none", *(size_text(row["size_bytes"]) for row in rows[1:])]
     axes.set_xticks(range(len(rows)), names, fontsize=7.5)
@@ -145,7 +142,14 @@ def _grid(axes: Axes, document: Json) -> None:
     for k, size in enumerate(sorted({row["size_bytes"] for row in rows})):
         mine = [row for row in rows if row["size_bytes"] == size]
         x, y = [row["hit_rate"] for row in mine], [row["ns_per_lookup"] for row in mine]
-        axes.plot(x, y, "o", color=COLOURS[k % len(COLOURS)], markersize=5, label=size_text(size))
+        axes.plot(
+            x,
+            y,
+            MARKERS[k % len(MARKERS)],
+            color=COLOURS[k % len(COLOURS)],
+            markersize=5,
+            label=size_text(size),
+        )
     _framed(axes, f"{len(rows)} RankCaches", "hits, share of bursts", "ns per lookup")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.legend(fontsize=8)

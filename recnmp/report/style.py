@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextPath
@@ -24,7 +25,7 @@ MARKERS = "os^DvPX*"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1, 1.5)))
 INK, GREY, PALE = "#222222", "#666666", "#e4e4e4"
 
-SUFFIXES = (".svg", ".pdf", ".png")
+SUFFIXES = (".svg", ".png", ".pdf")
 WIDTHS = {"column": 3.3, "page": 7.0}
 """Inches: one column of a two-column paper, and its whole width."""
 
@@ -77,6 +78,12 @@ def styled(width: Width | None = None) -> Iterator[float]:
     ticks: Any = {f"{axis}tick.{key}": 0.6 for axis in "xy" for key in ("major.width", "minor.width")}
     with matplotlib.rc_context(STYLE | sized | (ticks if width else {})):
         yield size
+
+
+def fill(n: int) -> dict[str, Any]:
+    """Return the look of the n-th kind of bar: a colour, and a hatch for those who see none."""
+    k = n % len(COLOURS)
+    return {"facecolor": COLOURS[k], "hatch": HATCHES[k], "edgecolor": INK, "linewidth": 0.4}
 
 
 @lru_cache(maxsize=4096)
@@ -145,14 +152,36 @@ def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
 
 
 def name_axes(axes: Axes, x: str, y: str) -> None:
-    """Set what stands at both axes, in lines that are no longer than the axes are."""
+    """Set what stands at both axes, in lines that are no longer than the axes are; to be called after drawing.
+
+    Long times, which names end in ``(ns)``, are shown in the unit that suits them.
+    """
     figure = axes.get_figure(root=True)
     assert figure is not None
     points = float(matplotlib.rcParams["font.size"])
     spec = axes.get_subplotspec()
     rows, columns = (spec.get_gridspec().nrows, spec.get_gridspec().ncols) if spec is not None else (1, 1)
+    lines = figure.get_suptitle().count("\n") + figure.get_supxlabel().count("\n") + 2
+    tall = (figure.get_figheight() - lines * points / 72) / rows
+    x, y = (_in_unit(axis, name) for axis, name in ((axes.xaxis, x), (axes.yaxis, y)))
     axes.set_xlabel(wrapped(x, 0.85 * figure.get_figwidth() / columns, points))
-    axes.set_ylabel(wrapped(y, 0.55 * figure.get_figheight() / rows, points))
+    axes.set_ylabel(wrapped(y, 0.72 * tall, points))
+
+
+def time_unit(ns: float) -> tuple[float, str]:
+    """Return how many ns the unit has that suits a time, and its name."""
+    return next(
+        ((size, unit) for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")) if ns >= 10 * size),
+        (1.0, "ns"),
+    )
+
+
+def _in_unit(axis: Axis, name: str) -> str:
+    low, high = axis.get_data_interval()
+    size, unit = time_unit(max(abs(low), abs(high))) if "(ns)" in name else (1.0, "ns")
+    if size > 1:
+        axis.set_major_formatter(lambda value, _: f"{value / size:,g}")
+    return name.replace("(ns)", f"({unit})")
 
 
 def legend_above(axes: Axes, handles: Sequence[Any] | None = None, title: str = "") -> None:

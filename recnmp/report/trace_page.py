@@ -5,35 +5,28 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from recnmp.report.plots import GREY, STYLE, check_suffix
+from recnmp.report.style import COLOURS, GREY, check_suffix, fill, save, styled
 from recnmp.trace.reuse.zipf import ZipfFit
 
-SUFFIXES = (".svg", ".png", ".pdf")
-_BLUE, _ORANGE, _GREEN = "#0b6e99", "#c4541a", "#4f8a3c"
-_METADATA: dict[str, dict[str, None]] = {
-    ".svg": {"Date": None},
-    ".png": {"Software": None},
-    ".pdf": {"CreationDate": None},
-}
+_BLUE, _ORANGE, _GREEN = COLOURS[:3]
 _TICKED = 30  # tables that still have a tick each
 
 
 def plot_inspection(info: Mapping[str, Any], path: Path, name: str) -> None:
     """Draw the inspection of the trace called ``name`` into ``path``: the same bytes for the same data.
 
-    Raises ConfigError for a suffix that is not in ``SUFFIXES``.
+    Raises ConfigError for another suffix than .svg, .png and .pdf.
     """
-    check_suffix(path, SUFFIXES)
+    check_suffix(path)
     panels: tuple[Callable[[Axes, Mapping[str, Any]], None], ...] = (
         *(_reuse, _popularity, _misses),
         *(_pooling, _tables, _checks),
     )
-    with matplotlib.rc_context(STYLE):
+    with styled():
         figure = Figure(figsize=(14.0, 8.2), layout="constrained")
         grid = figure.subplots(2, 3)
         for axes, panel in zip(grid.flat, panels, strict=True):
@@ -44,7 +37,7 @@ def plot_inspection(info: Mapping[str, Any], path: Path, name: str) -> None:
         text = f"{name}: {sizes}, {info['unique_share']:.1%} unique"
         figure.suptitle(text, x=0.01, ha="left", fontsize=12, fontweight="bold")
         figure.get_layout_engine().set(h_pad=0.12, w_pad=0.1)  # type: ignore[union-attr, call-arg]
-        figure.savefig(path, dpi=130, metadata=_METADATA[path.suffix])
+        save(figure, path)
 
 
 def _counted(n: int, noun: str) -> str:
@@ -62,8 +55,8 @@ def _title(axes: Axes, title: str, x: str, y: str) -> None:
 def _reuse(axes: Axes, info: Mapping[str, Any]) -> None:
     names = list(info["reuse_histogram"])
     x = np.arange(len(names))
-    axes.bar(x - 0.2, list(info["reuse_histogram"].values()), 0.4, color=_BLUE, label="of the lookups")
-    axes.bar(x + 0.2, list(info["entry_histogram"].values()), 0.4, color=_ORANGE, label="of the entries read")
+    axes.bar(x - 0.2, list(info["reuse_histogram"].values()), 0.4, label="of the lookups", **fill(0))
+    axes.bar(x + 0.2, list(info["entry_histogram"].values()), 0.4, label="of the entries read", **fill(1))
     axes.set_xticks(x, names, rotation=55, ha="right", rotation_mode="anchor", fontsize=7.5)
     axes.yaxis.set_major_formatter(lambda y, _: f"{y:.0%}")
     _title(axes, "Reuse", "reads of the entry in the trace", "share")

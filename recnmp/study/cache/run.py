@@ -60,6 +60,7 @@ def cache_study(
         "trace": {
             "file": path.name,
             "digest": header.digest,
+            "meta": dict(header.meta),
             "tables": len(header.tables),
             "lookups": next((row["lookups"] for row in curves if row["table"] == "all"), 0),
         },

@@ -108,7 +108,7 @@ def test_the_figure_has_the_same_bytes_each_time(document, tmp_path: Path):
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert (tmp_path / "c.png").stat().st_size > 10_000
     with pytest.raises(ConfigError, match="a figure ends in"):
-        draw_roofline(document, tmp_path / "a.pdf")
+        draw_roofline(document, tmp_path / "a.gif")
 
 
 def test_the_command_prints_text_or_json_and_draws(tmp_path: Path):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from reference import lru
 
 from recnmp.errors import ConfigError
-from recnmp.report.trace_page import SUFFIXES, plot_inspection
+from recnmp.report.style import SUFFIXES
+from recnmp.report.trace_page import plot_inspection
 from recnmp.trace.inspect import inspect_trace, lru_hits, print_inspection, reuse_histogram
 from recnmp.trace.storage import iter_chunks, read_header, save_trace, trace_digest
 from recnmp.trace.survey import survey
