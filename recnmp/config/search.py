@@ -26,7 +26,7 @@ class Span(BaseModel):
     log: bool = Field(False, description="even in the logarithm, not in the value")
     when: Options | None = Field(
         None,
-        description="the option is open where all of these are met, and as the configuration has it elsewhere: options "
+        description="the option is open where all of these are met, else as the configuration has it: options "
         "before this one or of the configuration, dotted as in --set, with the value or a list of values they have",
     )
 
@@ -70,8 +70,8 @@ class Bound(BaseModel):
 
 
 _Open = Annotated[
-    Annotated[Values, Tag("list")] | Annotated[Span, Tag("section")],
-    Discriminator(lambda value: "list" if isinstance(value, list) else "section"),
+    Annotated[Span, Tag("Span")] | Annotated[Values, Tag("list")],
+    Discriminator(lambda value: "list" if isinstance(value, list) else "Span"),
 ]
 
 

@@ -118,14 +118,13 @@ class OptunaSampler:
         self._optuna: Any = load_optuna(config.sampler)
         self._space = space
         samplers, seed = self._optuna.samplers, config.seed
-        bounded = {"constraints_func": _excesses} if config.constraints else {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
             if config.sampler == "nsga2":
                 population = config.together or TOGETHER["nsga2"]
-                sampler = samplers.NSGAIISampler(population_size=population, seed=seed, **bounded)
+                sampler = samplers.NSGAIISampler(population_size=population, seed=seed)
             else:
-                sampler = samplers.TPESampler(seed=seed, constant_liar=True, **bounded)
+                sampler = samplers.TPESampler(seed=seed, constant_liar=True)
         self._study = _quietly(self._optuna, sampler, objectives)
         self._distributions = {one.option: self._distribution(one) for one in space.dimensions}
         self._asked: list[Any] = []
@@ -139,7 +138,8 @@ class OptunaSampler:
         """Let the sampler learn from the trials last asked for."""
         failed = self._optuna.trial.TrialState.FAIL
         for trial, one in zip(self._asked, told, strict=True):
-            trial.set_user_attr(_EXCESSES, one.excesses)
+            for n, excess in enumerate(one.excesses):
+                trial.set_constraint(str(n), excess)
             if one.costs is None:
                 self._study.tell(trial, state=failed)
             else:
@@ -154,13 +154,6 @@ class OptunaSampler:
         if one.ordered:
             return distributions.IntDistribution(0, last)
         return distributions.CategoricalDistribution(range(last + 1))
-
-
-_EXCESSES = "excesses"
-
-
-def _excesses(trial: Any) -> tuple[float, ...]:
-    return tuple(trial.user_attrs[_EXCESSES])
 
 
 def _quietly(optuna: Any, sampler: Any, objectives: int) -> Any:

@@ -59,10 +59,11 @@ def found_in(request: Request, baseline: Figures, trials: Sequence[Trial]) -> Fo
 
 def write_tables(request: Request, found: Found, out: Path) -> list[Path]:
     """Write ``trials`` and ``pareto`` as CSV and Parquet; the same trials give the same bytes, wherever they ran."""
+    objectives = {one.column: one.best for one in request.objectives}
     origin = {
         "code_sha256": request.planner.code,
         "sampler": request.sampler_version,
-        "search": request.document.data["search"],
+        "search": request.document.data["search"] | {"objectives": objectives},
     }
     tables = {"trials": [found.baseline, *found.trials], "pareto": found.front}
     try:
