@@ -1,6 +1,6 @@
 """A result as one HTML file that needs nothing else: no script, no network, figures as SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path, PurePath
 from typing import Any
@@ -57,13 +57,18 @@ def _page(document: Json, inspection: Json | None, trace_note: str) -> str:
         html_origin.provenance(doc),
         html_origin.certainty(document),
     ]
+    return whole_page(title, _subtitle(doc), sections, doc.text("provenance.recnmp"))
+
+
+def whole_page(title: str, subtitle: str, sections: Sequence[str], version: str, style: str = "") -> str:
+    """Return a page of escaped parts; ``style`` joins that of all reports."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n'
-        f"<header>\n<h1>{title}</h1>\n{_subtitle(doc)}</header>\n<main>\n{''.join(sections)}</main>\n"
-        f"<footer><p>recnmp {doc.text('provenance.recnmp')}</p></footer>\n</body>\n</html>\n"
+        f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{STYLE}{style}</style>\n</head>\n<body>\n'
+        f"<header>\n<h1>{title}</h1>\n<p>{subtitle}</p>\n</header>\n<main>\n{''.join(sections)}</main>\n"
+        f"<footer><p>recnmp {version}</p></footer>\n</body>\n</html>\n"
     )
 
 
@@ -78,4 +83,4 @@ def _title(doc: Source) -> str:
 def _subtitle(doc: Source) -> str:
     when = doc.at("provenance.created_utc")
     made = f', run <time datetime="{plain_text(when)}">{plain_text(when)}</time>' if when else ""
-    return f"<p>Embedding gather-reduce on {doc.text('config.memory.standard') or 'memory'}{made}</p>\n"
+    return f"Embedding gather-reduce on {doc.text('config.memory.standard') or 'memory'}{made}"

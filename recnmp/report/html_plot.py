@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from recnmp.report.charts import COLOURS
+from recnmp.report.style import COLOURS
 
 _TOP, _BELOW = 10, 44  # pixels above the plot, and below it for ticks and label
 _SHAPES = (
@@ -63,6 +63,22 @@ def around(values: Iterable[float], label: str) -> Scale:
     last = min(n for n, tick in enumerate(ticks) if tick >= high)
     shown = tuple((tick, f"{tick:,g}") for tick in ticks[first : last + 1])
     return Scale(ticks[first], ticks[last], f"{label}, logarithmic", shown, log=True)
+
+
+def between(values: Iterable[float], label: str) -> Scale:
+    """Return a scale from below the least of ``values`` to above the most, for places and not for lengths."""
+    found = list(values)
+    low, high = min(found), max(found)
+    if low > 0 and high > 20 * low:
+        return around(found, label)
+    step = _round_step(high - low or abs(high) or 1.0)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return Scale(
+        (first - 0.25) * step if first else 0.0,
+        (last + 0.25) * step,
+        label,
+        tuple((n * step, f"{n * step:,g}") for n in range(first, last + 1)),
+    )
 
 
 def of_names(names: Sequence[str], label: str) -> Scale:
@@ -126,6 +142,14 @@ class Plot:
         """Draw a mark of the number's shape; ``text``, escaped already, is shown when it is pointed at."""
         at = f'x="{100 * self.x.at(x):.3f}%" y="{self._y(y):.1f}" style="overflow:visible"'
         self._drawn.append(f"<svg {at} {marks}>{_shape(number, pale)}<title>{text}</title></svg>")
+
+    def keys_are(self, name: str) -> None:
+        """Say in the legend what its entries from here on are values of."""
+        self._keys.append(f"<li><b>{escape(name)}:</b></li>")
+
+    def key(self, name: str, number: int) -> None:
+        """Tell in the legend what marks of a number are."""
+        self._key(name, f'<g transform="translate(7 7)">{_shape(number)}</g>', 14)
 
     def span(self, x: float, low: float, high: float, number: int) -> None:
         """Draw an upright bar from ``low`` to ``high``: what a value may be."""

@@ -30,6 +30,7 @@ thead th { border-bottom: 2px solid var(--grey); font-weight: 600; }
 tbody th { font-weight: 400; min-width: 6.5rem; }
 td:last-child:not(.number) { min-width: 9rem; }
 .number { text-align: right; white-space: nowrap; }
+thead .number { white-space: normal; }
 td:last-child, th:last-child { padding-right: 0; }
 figure { margin: 1rem 0 1.4rem; }
 figcaption { font-weight: 600; margin-bottom: .3rem; }
@@ -40,6 +41,17 @@ svg text.tick { font-size: 12px; fill: var(--grey); paint-order: stroke; stroke:
 .plot svg { flex: none; }
 .plot svg.wide { flex: 1; min-width: 0; overflow: visible; }
 .axis { margin: 0; font-size: 12px; color: var(--grey); }
+table.heat td, table.heat th { padding: .35rem .5rem; text-align: center; border: 1px solid #fff; }
+table.heat tbody th { text-align: left; }
+table.heat td, table.heat td:last-child { min-width: 0; white-space: nowrap; }
+small { color: var(--grey); }
+.orders fieldset { border: 0; padding: 0; margin: 0 0 .3rem; display: flex; flex-wrap: wrap; gap: .2rem 1rem;
+  font-size: .88rem; }
+.orders legend { float: left; font-weight: 600; padding: 0 .6rem 0 0; }
+table.ordered { display: grid; grid-template-columns: repeat(var(--columns), auto); }
+table.ordered thead, table.ordered tbody { display: contents; }
+table.ordered tr { display: grid; grid-column: 1 / -1; grid-template-columns: subgrid; }
+table.ordered thead tr { order: -1; }
 .legend { display: flex; flex-wrap: wrap; gap: .15rem 1rem; list-style: none; padding: 0; margin: 0 0 .4rem;
   font-size: .88rem; }
 .legend li { display: flex; align-items: center; gap: .35rem; }
@@ -51,6 +63,7 @@ summary { cursor: pointer; }
   .facts div { grid-template-columns: 1fr; }
   .cards { grid-template-columns: 1fr 1fr; }
   .cards dd { font-size: 1.45rem; }
+  .number small { display: block; }
   table { font-size: .85rem; }
   th, td { padding-right: .45rem; }
 }
@@ -60,6 +73,8 @@ summary { cursor: pointer; }
   h2 { break-after: avoid; }
   figure, table, .cards div, .facts div { break-inside: avoid; }
   .scroll { overflow: visible; }
+  .orders fieldset { display: none; }
+  table.heat td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   .cards div { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
 """

@@ -104,11 +104,12 @@ def test_bad_input_is_one_line(run, tmp_path, args, changed, told):
     assert not (tmp_path / "made" / "report.html").exists()
 
 
-def test_a_sweep_is_told_apart(run, tmp_path):
+def test_a_manifest_that_is_no_sweeps_is_one_line(run, tmp_path):
     (tmp_path / "swept").mkdir()
     (tmp_path / "swept" / "manifest.json").write_text("{}")
     done = run("swept")
-    assert (done.code, done.err) == (2, "recnmp: error: swept: a sweep; a report is of one result\n")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "not a document of a sweep" in done.err
 
 
 def test_a_trace_cannot_be_named_and_left_out(run):

@@ -3,60 +3,16 @@
 import copy
 import itertools
 import re
-import shutil
-import subprocess
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from html_pages import Page, chromium_finds, needs_chromium
 
 from recnmp.errors import ConfigError
 from recnmp.report.html_page import report_page, write_report
 from recnmp.report.html_svg import Bar, Segment, bars
 
-VOID = {"meta", "link"}
 UNITS = {"": 1.0, "x": 1.0, "%": 0.01, "s": 1e9, "ms": 1e6, "µs": 1e3, "ns": 1.0, "KiB": 2**10, "MiB": 2**20}
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-class Page(HTMLParser):
-    """Checks that tags nest, and keeps elements, attributes and what carries a value."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.values: list[tuple[str, str, str]] = []
-        self.words = ""
-        self._value: tuple[str, str] | None = None
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        assert len(found) == len(attrs), tag
-        self.tags.append((tag, found))
-        if tag not in VOID:
-            self.open.append(tag)
-        if "data-key" in found:
-            self._value = (str(found["data-key"]), str(found["data-value"]))
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words += data
-        if self._value is not None:
-            self.values.append((*self._value, data))
-            self._value = None
-
-    def ids(self) -> list[str]:
-        return [str(found["id"]) for _, found in self.tags if "id" in found]
 
 
 @pytest.fixture
@@ -317,45 +273,12 @@ def test_a_report_is_an_html_file_in_a_folder_that_exists(tmp_path):
     assert (tmp_path / "report.html").read_text() == "new"
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 1440])
 def test_chromium_renders_it_without_scrolling_sideways(full, inspection, tmp_path, width):
     write_report(report_page(full, inspection), tmp_path / "report.html")
-    # Windows have a least width, frames do not; the frame says how wide its content came out, and what it missed.
-    frame = tmp_path / "frame.html"
-    frame.write_text(
-        f'<!doctype html><iframe id="f" src="report.html" style="width:{width}px;height:900px;border:0"></iframe>'
-        "<pre id=o></pre><script>onload=()=>{const d=document.getElementById('f').contentDocument;"
-        "const w=d.documentElement; const wide=[...d.querySelectorAll('section *:not(.scroll *)')]"
-        ".filter(e=>e.getBoundingClientRect().right>w.clientWidth+1).map(e=>e.tagName);"
-        "document.getElementById('o').textContent=`found ${w.clientWidth} ${w.scrollWidth} "
-        "${d.querySelectorAll('section').length} [${wide}]`}</script>"
-    )
-    quiet = [
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--no-first-run",
-    ]
-    command = [
-        str(CHROMIUM),
-        *quiet,
-        "--disable-component-update",
-        "--disable-sync",
-        "--allow-file-access-from-files",
-        "--enable-logging=stderr",
-        f"--user-data-dir={tmp_path / 'profile'}",
-        "--virtual-time-budget=4000",
-        "--window-size=1600,1000",
-        "--dump-dom",
-        frame.as_uri(),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    told = re.search(r"found (\d+) (\d+) (\d+) \[(.*?)\]", done.stdout)
-    assert told is not None, done.stdout
-    inner, content, sections, wide = told.groups()
-    assert int(content) <= int(inner) <= width
-    assert sections == "12"
-    assert wide == ""
-    assert "CONSOLE" not in done.stderr
+    found = chromium_finds(tmp_path / "report.html", width)
+    assert found.content <= found.inner <= width
+    assert found.sections == 12
+    assert found.wide == ""
+    assert found.quiet
