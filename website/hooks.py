@@ -1,5 +1,7 @@
 """What mkdocs is told while it builds the site: pages from the repository, generated pages, links, formulas."""
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from options_page import options_page
 from repository import ROOT, links_for_the_site, site_uri, source_of, what_pages_need
+
+_LOG = logging.getLogger("mkdocs.website")
 
 GENERATED = {
     "reference/commands.md": commands_page,
@@ -36,6 +40,13 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
 def on_page_content(html: str, page: Page, config: Any, files: Files) -> str:
     """Turn formulas into MathML, which browsers draw by themselves."""
     return with_mathml(html)
+
+
+def on_post_page(output: str, page: Page, config: Any) -> str:
+    """Warn, which is an error with --strict, of what a browser would fetch from elsewhere."""
+    for tag in re.findall(r'<(?:script|img|link|iframe)\b[^>]*(?:src|href)="(?:https?:)?//[^>]*>', output):
+        _LOG.warning("%s: is fetched from elsewhere: %s", page.file.src_uri, tag)
+    return output
 
 
 def on_config(config: Any) -> Any:

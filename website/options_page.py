@@ -26,6 +26,8 @@ _NEEDED: dict[str, Any] = {
     "memory.mapping.order": "RoBaBgRaChCo",
 }
 """Values for examples, of options that have no default."""
+_BESIDE = {"placement.profile": {"replicate": {"entries": 8000}}}
+"""What a section is of no use without, beside it."""
 _NO_EXAMPLE = ("sweep", "search", "memory.mapping")
 """Sections that their own pages show."""
 
@@ -55,7 +57,9 @@ def example(section: Section, whole: Schema) -> str:
         chosen = _NEEDED.get(f"{section.path}.{name}", value.get("default", value.get("const")))
         if chosen is not None and not isinstance(chosen, dict) and "$ref" not in resolved(value, whole):
             values[name] = chosen
-    for key in reversed(section.path.split(".")):
+    above, _, last = section.path.rpartition(".")
+    values = {**_BESIDE.get(section.path, {}), last: values}
+    for key in reversed(above.split(".") if above else []):
         values = {key: values}
     return str(yaml.safe_dump(values, sort_keys=False))
 
