@@ -6,12 +6,13 @@ from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
 from recnmp.errors import ConfigError
 from recnmp.plot.labels import figure_label, is_ratio, listed, option_label, value_text
 from recnmp.plot.plot import Plot
 from recnmp.plot.table import Cell, Key, Table
-from recnmp.report.style import COLOURS, GREY, HATCHES, INK, Sheet, legend_above, name_axes, text_inches
+from recnmp.report.style import COLOURS, GREY, INK, Sheet, fill, legend_above, name_axes, text_inches
 
 SPEEDUP = "sls.speedup_over_host"
 MOST_SERIES = len(COLOURS)
@@ -147,7 +148,6 @@ def draw_bars(
             cell = cells.get((value, *key))
             place = at + (k - (n - 1) / 2) * width
             _bar(axes, place, width * 0.9, cell, k, numbers=numbers)
-        axes.bar(0, 0, 0, facecolor=COLOURS[k], edgecolor=INK, hatch=HATCHES[k], label=plan.name(key))
     ticks = [value_text(plan.x, value) for value in plan.x_values]
     axes.set_xticks(range(len(ticks)), ticks)
     axes.set_xlim(-0.6, len(ticks) - 0.4)
@@ -164,7 +164,8 @@ def draw_bars(
     axes.grid(axis="y", linewidth=0.5)
     axes.set_axisbelow(True)
     if legend:
-        legend_above(axes, title=plan.legend)
+        names = [Patch(label=plan.name(key), **fill(k)) for k, key in enumerate(plan.series)]
+        legend_above(axes, names, title=plan.legend)
 
 
 def _bar(axes: Axes, place: float, width: float, cell: Cell | None, k: int, *, numbers: bool) -> None:
@@ -174,7 +175,7 @@ def _bar(axes: Axes, place: float, width: float, cell: Cell | None, k: int, *, n
     if cell.mean is None:
         axes.annotate("×", (place, 0), (0, 2), textcoords="offset points", ha="center", fontsize=size + 1)  # noqa: RUF001
         return
-    axes.bar(place, cell.mean, width, facecolor=COLOURS[k], edgecolor=INK, linewidth=0.4, hatch=HATCHES[k])
+    axes.bar(place, cell.mean, width, **fill(k))
     top = cell.mean
     if cell.half is not None:
         axes.errorbar(place, cell.mean, cell.half, color=INK, capsize=1.6, elinewidth=0.7, capthick=0.7)

@@ -13,7 +13,7 @@ from recnmp.plot.bars import SPEEDUP, origin, short
 from recnmp.plot.labels import figure_label, option_label, value_text
 from recnmp.plot.plot import Plot
 from recnmp.plot.table import Cell, Key, Table
-from recnmp.report.style import INK, Sheet, name_axes, text_inches, time_unit
+from recnmp.report.style import Sheet, name_axes, text_inches, time_unit
 
 _MOST = 24
 _SHADES = LinearSegmentedColormap.from_list("recnmp", ["#f4f8fa", "#8fbccd", "#0b6e99", "#06384e"])
@@ -122,4 +122,4 @@ def readable(shade: tuple[float, ...]) -> str:
     """Return black or white, whichever has more contrast on a colour, by WCAG 2.1's relative luminance."""
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shade[:3]]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.07 else INK
+    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "black"

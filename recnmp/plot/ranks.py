@@ -9,7 +9,7 @@ from recnmp.errors import ConfigError
 from recnmp.plot.bars import Layout, bar_notes, draw_bars, layout, origin
 from recnmp.plot.plot import Plot
 from recnmp.plot.table import Cell, Key, Row, Table
-from recnmp.report.style import COLOURS, GREY, HATCHES, INK, Sheet, legend_above, name_axes
+from recnmp.report.style import COLOURS, GREY, Sheet, fill, legend_above, name_axes
 
 RATIOS = ("nmp.rank_load_imbalance", "nmp.packet_load_imbalance", "nmp.batch_load_imbalance")
 _SIDES = {"host": "host", "nmp": "NMP"}
@@ -96,13 +96,7 @@ def _loads(
         for k, side in enumerate(sides):
             found = loads[count, side]
             x = [n + (k - (len(sides) - 1) / 2) * width for n in range(len(found))]
-            style: dict[str, Any] = {
-                "facecolor": COLOURS[k],
-                "hatch": HATCHES[k],
-                "edgecolor": INK,
-                "linewidth": 0.4,
-            }
-            one.bar(x, [load for _, _, load in found], width * 0.9, label=_SIDES[side], **style)
+            one.bar(x, [load for _, _, load in found], width * 0.9, label=_SIDES[side], **fill(k))
             mean = sum(load for _, _, load in found) / len(found)
             one.axhline(mean, color=COLOURS[k], linewidth=0.9, linestyle=("-", "--")[k])
         channels = max(c for c, _, _ in found) + 1

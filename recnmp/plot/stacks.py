@@ -13,7 +13,7 @@ from recnmp.plot.labels import option_label, value_text
 from recnmp.plot.plot import Plot
 from recnmp.plot.table import Key, Row, Table
 from recnmp.report.cells import SHARE_LABELS
-from recnmp.report.style import COLOURS, HATCHES, INK, Sheet, legend_above, name_axes, text_inches
+from recnmp.report.style import Sheet, fill, legend_above, name_axes, text_inches
 from recnmp.report.tables import PART_LABELS
 from recnmp.sweep.confidence import mean_and_half_width
 
@@ -192,13 +192,7 @@ def _draw(
             x.append(keys.index(key) + (sides.index(side) - (len(sides) - 1) / 2) * wide)
             y.append(parts[part])
             bottom.append(sum(parts[one] for one in labels[:k]))
-        style: dict[str, Any] = {
-            "facecolor": COLOURS[k],
-            "hatch": HATCHES[k],
-            "edgecolor": INK,
-            "linewidth": 0.4,
-        }
-        axes.bar(x, y, wide * 0.88, bottom=bottom, label=part, **style)
+        axes.bar(x, y, wide * 0.88, bottom=bottom, label=part, **fill(k))
     for at, key in enumerate(keys):
         if not any((key, side) in stacks for side in sides):
             axes.annotate("×", (at, 0), (0, 2), textcoords="offset points", ha="center", fontsize=size)  # noqa: RUF001

@@ -125,7 +125,7 @@ def _panel(
     narrow = spec is not None and spec.get_gridspec().ncols > 1
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:,g}")
-        axis.set_major_locator(MaxNLocator(3 if narrow else 5))
+        axis.set_major_locator(MaxNLocator(4 if narrow else 6, min_n_ticks=3))
     name_axes(axes, f"{x.label or x.column}, {_better(x)}", f"{y.label or y.column}, {_better(y)}")
     axes.margins(0.1)
     axes.grid(linewidth=0.5)

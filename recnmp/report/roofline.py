@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.transforms import offset_copy
 
 from recnmp.report.style import COLOURS, GREY, Sheet, Width, legend_above, name_axes, paper
 from recnmp.report.tables import PART_LABELS
@@ -143,12 +144,16 @@ def _roofs(axes: Axes, document: Json, x: tuple[float, float]) -> None:
         axes.plot(at, np.minimum(top, at * rate), zorder=1.5, **style)
         # names run along their lines, the lowest one's below it, since roofs may lie close to each other
         below = rate == lowest
+        root = axes.get_figure(root=True)
+        assert root is not None
+        apart = offset_copy(axes.transData, root, 0, -2.5 if below else 2.5, units="points")
         axes.text(
             x[0] * 1.1,
-            x[0] * 1.1 * rate * (0.9 if below else 1.1),
+            x[0] * 1.1 * rate,
             f"{name}, {rate:.0f} GB/s",
+            transform=apart,
             color=style["color"],
-            fontsize="small",
+            fontsize="x-small",
             va="top" if below else "bottom",
             rotation=np.degrees(np.arctan(rate)),
             rotation_mode="anchor",

@@ -1,6 +1,5 @@
 """The one style of all figures: sizes for a paper, colours with a second channel each, files of the same bytes."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,15 +93,20 @@ def text_inches(text: str, points: float, bold: bool = False) -> float:
 
 
 def wrapped(text: str, inches: float, points: float, bold: bool = False) -> str:
-    """Return ``text`` in lines no wider than ``inches``; a longer word is broken."""
-    per_character = text_inches("x" * 20, points, bold) / 20
-    characters = max(8, int(inches / per_character * 1.25))
-    while characters > 8:
-        lines = textwrap.wrap(text, characters)
-        if all(text_inches(line, points, bold) <= inches for line in lines):
-            return "\n".join(lines)
-        characters -= 1
-    return "\n".join(textwrap.wrap(text, 8))
+    """Return ``text`` in lines no wider than ``inches``; a word that is wider is a line of its own."""
+    space = text_inches("x x", points, bold) - text_inches("xx", points, bold)
+    lines: list[str] = []
+    used = 0.0
+    for word in text.split():
+        # between others, for letters at both ends of a word have a little room around them
+        wide = text_inches(f"x{word}x", points, bold) - text_inches("xx", points, bold)
+        if lines and used + space + wide <= inches:
+            lines[-1] += f" {word}"
+            used += space + wide
+        else:
+            lines.append(word)
+            used = wide
+    return "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,7 @@ def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
     inches, points = WIDTHS[width], _POINTS[width]
     down, across = sheet.panels if width == "page" else (sheet.panels[0] * sheet.panels[1], 1)
     aspect = sheet.aspect if across == sheet.panels[1] else 0.55  # panels below one another are wider
-    room = inches - 0.12
+    room = inches - 0.16
     title = wrapped(sheet.title, room, points + 1, bold=True)
     notes = wrapped(" ".join(sheet.notes), room, points - 1.5)
     lines = (title.count("\n") + 1) * (points + 1) + (notes.count("\n") + 1) * (points - 1.5)
