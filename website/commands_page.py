@@ -1,6 +1,7 @@
 """The page of all commands, from the commands themselves."""
 
 import inspect
+import re
 from collections.abc import Iterator
 
 import click
@@ -31,7 +32,8 @@ def _lines(context: click.Context) -> Iterator[str]:
             yield from _lines(click.Context(inner, context, name, **command.context_settings))
         return
     yield f"```text\n{context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
-    records = [record for option in command.params if (record := option.get_help_record(context))]
+    found = [option.get_help_record(context) for option in command.params]
+    records = [record for record in found if record and record[1]]  # an argument is told of above
     if records:
         yield "| option | |"
         yield "|---|---|"
@@ -54,4 +56,6 @@ def _cell(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    return text.replace("<", "&lt;").replace("*", "\\*").replace("_", "\\_").replace("[", "\\[")
+    """Return text in which nothing but code between backticks means more than itself."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub(r"([<*_\[])", r"\\\1", part) for part in parts)

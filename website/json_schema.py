@@ -38,7 +38,6 @@ class Section:
     path: str
     schema: Schema
     optional: bool
-    about: str
 
 
 def sections(schema: Schema, whole: Schema, path: str = "") -> Iterator[Section]:
@@ -48,7 +47,7 @@ def sections(schema: Schema, whole: Schema, path: str = "") -> Iterator[Section]
         found = list(_objects(value, whole))
         for part in found:
             optional = any(inner.get("type") == "null" for inner in value.get("anyOf", ()))
-            yield Section(below, part, optional, value.get("description", ""))
+            yield Section(below, part, optional)
             yield from sections(part, whole, below)
 
 
@@ -120,14 +119,18 @@ def _limits(value: Schema) -> str:
     words = [
         f"from {least:,}" if least is not None else "",
         f"above {above:,}" if above is not None else "",
-        f"to {most:,}" if most is not None else "",
+        f"to {most:,g}" if isinstance(most, float) else f"to {most:,}" if most is not None else "",
         f"below {below:,}" if below is not None else "",
     ]
     return " " + " ".join(word for word in words if word) if any(words) else ""
 
 
 def _absent(schema: Schema, name: str) -> str | None:
-    return None if name in schema.get("required", ()) else "absent"
+    needed = [
+        *schema.get("required", ()),
+        *(one for part in schema.get("anyOf", ()) for one in part.get("required", ())),
+    ]
+    return None if name in needed and name != "extends" else "absent"
 
 
 def _written(value: object) -> str:

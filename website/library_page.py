@@ -1,10 +1,12 @@
 """The page of everything that is installed and has a name: library files and plug-ins, each with its source."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import yaml
 
 from recnmp._registry import PACKAGE, library_names, plugin, plugin_names
+from recnmp.library.dram import load_standard
 
 _HEAD = """# Library
 
@@ -39,8 +41,18 @@ def _files() -> Iterator[str]:
     for kind, title in _KINDS.items():
         yield f"\n## {title}\n\n| name | source |\n|---|---|"
         for name in library_names(kind):
+            if kind == "standards":
+                yield f"| `{name}` | {_standard(name)} |"
+                continue
             facts = yaml.safe_load((PACKAGE / "library" / kind / f"{name}.yaml").read_text())
             yield f"| `{name}` | {_line(facts.get('source') or facts.get('name') or '')} |"
+
+
+def _standard(name: str) -> str:
+    spec = load_standard(name)
+    sure = Counter(timing.certainty for timing in spec.timings.values())
+    how = ", ".join(f"{count} {certainty}" for certainty, count in sorted(sure.items()))
+    return f"{spec.name}, {spec.peak_gb_per_s:.1f} GB/s a channel; timings: {how}"
 
 
 def _plugins() -> Iterator[str]:

@@ -44,7 +44,8 @@ def _configuration() -> Iterator[str]:
         level = "##" if "." not in section.path else "###"
         kind = section.schema.get("properties", {}).get("kind", {}).get("const")
         title = f"{level} `{section.path}`" + (f" of kind `{kind}`" if kind else "")
-        about = [text for text in (section.about, section.schema.get("description", "")) if text]
+        absent = "`null`, the default, is none of it." if section.optional else ""
+        about = [text for text in (section.schema.get("description", ""), absent) if text]
         yield from _table(title, "\n\n".join(about), options(section.schema, whole, section.path))
         if not section.path.startswith(_NO_EXAMPLE):
             yield f"```yaml\n{example(section, whole)}```\n"
@@ -103,10 +104,11 @@ def _table(title: str, about: str, rows: Iterable[Option]) -> Iterator[str]:
     if not rows:
         yield "No options.\n" if not about else ""
         return
-    yield "| option | type, values | unit | default | |\n|---|---|---|---|---|"
+    yield "| option | values | default | |\n|---|---|---|---|"
     for row in rows:
         default = "**required**" if row.default is None else f"`{row.default}`" if row.default else '`""`'
-        yield f"| `{row.path}` | {row.kind.replace('|', '/')} | {row.unit} | {default} | {_cell(row.about)} |"
+        kind = row.kind.replace("|", "/") + (f" [{row.unit}]" if row.unit else "")
+        yield f"| `{row.path}` | {kind} | {default} | {_cell(row.about)} |"
     yield ""
 
 

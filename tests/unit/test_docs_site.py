@@ -75,10 +75,10 @@ def test_every_option_of_the_schema_is_on_its_page():
 
 def test_defaults_types_and_units_are_told():
     for row in (
-        "| `memory.read_queue` | whole number from 1 to 4,096 |  | `32` | read requests a controller can hold |",
-        "| `cache.rank.size_bytes` | size: a number of bytes, or such as `128 KiB` | bytes | **required** |",
-        "| `memory.refresh` | `off`, `simultaneous`, `staggered`, `same_bank` |  | `simultaneous` |",
-        "| `end_to_end.serving.p95_ms` | number above 0 to 1,000,000,000,000.0 or null | ms | `null` |",
+        "| `memory.read_queue` | whole number from 1 to 4,096 | `32` | read requests a controller can hold |",
+        "| `cache.rank.size_bytes` | size: a number of bytes, or such as `128 KiB` [bytes] | **required** |",
+        "| `memory.refresh` | `off`, `simultaneous`, `staggered`, `same_bank` | `simultaneous` |",
+        "| `end_to_end.serving.p95_ms` | number above 0 to 1e+12 or null [ms] | `null` |",
     ):
         assert row in OPTIONS, row
 
