@@ -1,4 +1,4 @@
-"""`report`: a result or a sweep as one HTML file."""
+"""`report`: a result, a sweep or a search as one HTML file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     "--no-trace", is_flag=True, help="Leave out the trace's reuse, which takes a pass over its file."
 )
 def report(result: Path, out: Path | None, trace: Path | None, no_trace: bool) -> None:
-    """Write RESULT (a result.json, or the folder that holds one, or a sweep's folder) as one HTML file.
+    """Write RESULT (a result.json, or the folder of one, of a sweep or of a search) as one HTML file.
 
     The file needs no network and no script. Reuse of the trace and signs that a generator made it are in it where
     the trace is still the one that was replayed.
@@ -49,10 +49,10 @@ def _sweep_page(folder: Path, given: Path | None, inspect: bool, show: "Callable
     """Return the page of the sweep in ``folder``; a ``given`` trace is one of those that it replayed."""
     from recnmp.errors import ConfigError
     from recnmp.overview.page import sweep_page
-    from recnmp.overview.swept import read_sweep
+    from recnmp.overview.read import read_swept
     from recnmp.trace.storage import read_header
 
-    swept = read_sweep(folder)
+    swept = read_swept(folder)
     files = {trace.digest: trace.file for trace in swept.traces}
     if given is not None:
         digest = read_header(given).digest

@@ -166,24 +166,28 @@ def _shade(depth: float) -> str:
     return f"background:rgb({mixed});color:{'#fff' if depth > 0.45 else '#1c2127'}"
 
 
-def pareto(swept: Swept, latency: Measure, energy: Measure, by: Axis | None) -> str:
-    """Draw latency against energy, and list the settings that no other beats in both."""
-    known = [one for one in swept.settings if latency.key in one.figures and energy.key in one.figures]
-    rows = [{m.key: one.figures[m.key].value for m in (latency, energy)} for one in known]
-    best = set(front(rows, [Objective(latency.key), Objective(energy.key)]))
-    if len(known) < 2:
+def pareto(swept: Swept, chosen: Sequence[Measure], by: Axis | None) -> str:
+    """Draw the first two of ``chosen`` against each other, and list the settings that no other beats in all."""
+    known = [one for one in swept.settings if all(measure.key in one.figures for measure in chosen)]
+    if len(known) < 2 or len(chosen) < 2:
         return ""
-    xs, ys = ([row[m.key] * m.scale for row in rows] for m in (latency, energy))
+    objectives = [Objective(measure.key, "max" if measure.more_is_better else "min") for measure in chosen]
+    best = set(front([{m.key: one.figures[m.key].value for m in chosen} for one in known], objectives))
+    across, up = chosen[:2]
+    xs, ys = ([one.figures[m.key].value * m.scale for one in known] for m in (across, up))
     by = by if by is not None and len(by.values) <= _MOST_LINES else None
     plot = Plot(
-        f"{capital(latency.name)} against {energy.name}",
-        between(xs, f"{latency.name} ({latency.unit})"),
-        between(ys, f"{energy.name} ({energy.unit})"),
+        f"{capital(across.name)} against {up.name}",
+        between(xs, f"{across.name} ({across.unit})"),
+        between(ys, f"{up.name} ({up.unit})"),
         height=280,
     )
     ranked = sorted(best, key=lambda n: xs[n])
-    steps = [(xs[n], y) for k, n in enumerate(ranked) for y in ([ys[ranked[k - 1]]] if k else []) + [ys[n]]]
-    plot.line("no other setting beats these in both", steps, 5)
+    if len(chosen) == 2:
+        steps = [
+            (xs[n], y) for k, n in enumerate(ranked) for y in ([ys[ranked[k - 1]]] if k else []) + [ys[n]]
+        ]
+        plot.line("no other setting beats these in both", steps, 5)
     for n in sorted(range(len(known)), key=lambda n: n in best):
         look = by.values.index(known[n].at[by.name]) if by else 0
         plot.dot(xs[n], ys[n], look, where(known[n], swept.axes), pale=n not in best)
@@ -191,19 +195,18 @@ def pareto(swept: Swept, latency: Measure, energy: Measure, by: Axis | None) -> 
         plot.keys_are(by.name)
     for n, name in enumerate(by.values if by else ()):
         plot.key(name, n)
+    shown = [known[n] for n in ranked[:_MOST_LISTED]]
     listed = [
-        (
-            *(escape(known[n].at[axis.name]) for axis in swept.axes),
-            value(swept, known[n], latency),
-            value(swept, known[n], energy),
-        )
-        for n in ranked[:_MOST_LISTED]
+        (*(escape(one.at[axis.name]) for axis in swept.axes), *(value(swept, one, m) for m in chosen))
+        for one in shown
     ]
-    names = [axis.name for axis in swept.axes]
-    more = f"{len(ranked)} settings are on it; the {_MOST_LISTED} fastest are listed."
+    head = (*(axis.name for axis in swept.axes), *(measure.name for measure in chosen))
+    whole = " and ".join(measure.name for measure in chosen)
+    more = f"{len(ranked)} settings are among them; the first {_MOST_LISTED} are listed."
+    seeds = " Means over seeds, and no intervals." if any(one.done > 1 for one in known) else ""
     return (
         plot.html()
-        + paragraph("Filled marks: settings that no other beats in both; means over seeds, and no intervals.")
-        + table("Best in latency and energy together", (*names, latency.name, energy.name), listed)
+        + paragraph(f"Filled marks: settings that no other beats in {whole}.{seeds}")
+        + table("Beaten by no other setting", head, listed)
         + paragraph(more if len(ranked) > _MOST_LISTED else "")
     )

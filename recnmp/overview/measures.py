@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recnmp.overview.swept import Mean, Setting
+from recnmp.overview.swept import Mean, Setting, Swept
+from recnmp.plot.labels import figure_label
 from recnmp.report.cells import time
 from recnmp.report.html_elements import Shown, ratio
 
@@ -54,13 +55,24 @@ HOST = (
 )
 
 
-def measures(settings: Sequence[Setting]) -> list[Measure]:
-    """Return the figures of merit that the settings have, the main one first: of near memory, or of hosts alone.
+def measures(swept: Swept) -> list[Measure]:
+    """Return the figures of merit that the settings have, the main one first.
 
-    Of the two ledgers of energy that which more settings have counts, RecNMP's own where both do.
+    Of a sweep they are those of near memory, or of hosts alone, with that ledger of energy which more settings have,
+    RecNMP's own where both do; of a search, its objectives.
     """
-    count = {one.key: sum(one.key in s.figures for s in settings) for one in (*NEAR, *HOST)}
-    known = [one for one in (NEAR if count["sls.nmp_ns"] else HOST) if count[one.key]]
-    energies = [one for one in known if one.key.startswith("energy.")]
+    known = {one.key: one for one in (*NEAR, *HOST)}
+    wanted = swept.manifest.get("objectives")
+    if wanted is not None:
+        return [known.get(key) or _other(key, best == "max") for key, best in wanted.items()]
+    count = {key: sum(key in one.figures for one in swept.settings) for key in known}
+    found = [one for one in (NEAR if count["sls.nmp_ns"] else HOST) if count[one.key]]
+    energies = [one for one in found if one.key.startswith("energy.")]
     best = max(energies, key=lambda one: count[one.key], default=None)
-    return [one for one in known if one not in energies or one is best]
+    return [one for one in found if one not in energies or one is best]
+
+
+def _other(key: str, more_is_better: bool) -> Measure:
+    name, _, unit = figure_label(key).partition(" (")
+    unit = unit.rstrip(")")
+    return Measure(key, name, lambda value: f"{value:,.4g} {unit}".rstrip(), unit, more_is_better)

@@ -87,7 +87,7 @@ def extremes(swept: Swept, found: Sequence[Measure]) -> str:
 def failed(swept: Swept) -> str:
     """Return what failed, with the line that said why and the file that has its traceback."""
     rows = [
-        (where(one, swept.axes), plain_text(swept.errors[key]), f"<code>errors/{key}.txt</code>")
+        (where(one, swept.axes), plain_text(swept.errors[key]), f"<code>errors/{plain_text(key)}.txt</code>")
         for one in swept.settings
         for key in dict.fromkeys(one.keys)
         if key in swept.errors

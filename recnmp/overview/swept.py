@@ -1,15 +1,12 @@
-"""A sweep's folder read for its page: points in the order declared, replicates together, axes as they were asked."""
+"""A sweep or a search as its page needs it: settings on axes, their means, the traces that they read."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from recnmp.plot.labels import option_label, value_text
-from recnmp.sweep.confidence import mean_and_half_width
-from recnmp.sweep.figures import figures
-from recnmp.sweep.store import Store
 
 Json = Mapping[str, Any]
 
@@ -72,10 +69,12 @@ class Trace:
 
 @dataclass(frozen=True)
 class Swept:
-    """All of a sweep.
+    """All of a sweep or a search.
 
     Attributes:
         manifest: what was asked, when, and of which code.
+        table: name of the table in whose rows settings are.
+        points: how many there are.
         axes: those with more than one value.
         settings: in the order declared.
         errors: key and message of every point that failed.
@@ -86,6 +85,8 @@ class Swept:
     """
 
     manifest: Json
+    table: str
+    points: int
     axes: tuple[Axis, ...]
     settings: tuple[Setting, ...]
     errors: dict[str, str]
@@ -95,94 +96,22 @@ class Swept:
     sample: Json | None
 
     @property
-    def table(self) -> str:
-        """Name of the sweep's table in which a setting is a row."""
-        return "results" if self.manifest["points"][0]["seed"] is None else "summary"
+    def searched(self) -> bool:
+        """Whether points were chosen by what earlier ones found, and not declared."""
+        return "search" in self.manifest["document"]
 
 
-def read_sweep(folder: Path) -> Swept:
-    """Return the sweep in ``folder``, ended or not.
-
-    Raises ConfigError for what is not a sweep's folder, or a damaged one.
-    """
-    store = Store(folder)
-    manifest = store.manifest()
-    axes = _axes(manifest)
-    found: dict[str, dict[str, float]] = {}
-    errors, pending, seconds = {}, [], {}
-    traces = {digest: Trace(digest, Path(name), {}) for digest, name in manifest["traces"].items()}
-    sample = None
-    for key in dict.fromkeys(point["key"] for point in manifest["points"]):
-        outcome = store.outcome(key)
-        if outcome is None:
-            pending.append(key)
-        elif outcome.document is None:
-            errors[key] = str(outcome.error)
-        else:
-            sample = outcome.document
-            found[key] = figures(sample)
-            seconds[key] = float((outcome.worker or {}).get("seconds") or 0.0)
-            trace = _trace(sample)
-            traces[trace.digest] = trace
-    groups: dict[str, list[Json]] = {}
-    for point in manifest["points"]:
-        groups.setdefault(json.dumps(point["options"], sort_keys=True), []).append(point)
-    settings = [_setting(n, points, axes, found, errors) for n, points in enumerate(groups.values())]
-    return Swept(
-        manifest,
-        tuple(axis for axis in axes if len(axis.values) > 1),
-        tuple(settings),
-        errors,
-        tuple(pending),
-        seconds,
-        tuple(traces.values()),
-        sample,
-    )
-
-
-def _setting(
-    number: int,
-    points: Sequence[Json],
-    axes: Sequence[Axis],
-    found: Mapping[str, dict[str, float]],
-    errors: Json,
-) -> Setting:
-    keys = tuple(point["key"] for point in points)
-    done = [found[key] for key in keys if key in found]
-    failed = sum(key in errors for key in keys)
-    means = {
-        name: Mean(*mean_and_half_width([one[name] for one in done if name in one]))
-        for name in dict.fromkeys(name for one in done for name in one)
-    }
-    at = {axis.name: axis.text(points[0]["options"]) for axis in axes}
-    return Setting(number, at, means, keys, len(done), failed, len(keys) - len(done) - failed)
-
-
-def _axes(manifest: Json) -> list[Axis]:
-    """Return the axes as declared: an option of a grid is one by itself, those of a zip or list are one together."""
-    asked = manifest["document"].get("sweep") or {}
-    groups: list[tuple[str, ...]] = []
-    for axis in asked.get("axes") or []:
-        if "grid" in axis:
-            groups += [(option,) for option in axis["grid"]]
-        elif "zip" in axis:
-            groups.append(tuple(axis["zip"]))
-        else:
-            groups.append(tuple(dict.fromkeys(option for one in axis["list"] for option in one)))
-    rows = [point["options"] for point in manifest["points"]]
-    return [_axis(group, rows) for group in groups]
-
-
-def _axis(group: Sequence[str], rows: Sequence[Json]) -> Axis:
+def axis_of(group: Sequence[str], rows: Sequence[Json]) -> Axis:
     """Return the axis of some options: numbers in order, else values as they come."""
     # a section that is set as a whole says no more than the options within it that are told, too
     names = tuple(n for n in group if not any(other.startswith(f"{n}.") for other in group))
     counts = all(isinstance(row[name], int) for name in names for row in rows)
     if len(names) == 1 and all(_is_number(row[names[0]]) for row in rows):
         rows = sorted(rows, key=lambda row: _size(row[names[0]]))
+    same = {name: _same(row[name] for row in rows) for name in names}
     texts = {}
     for row in rows:
-        told = [_text(name, row[name]) for name in names]
+        told = [_text(name, row[name], same[name]) for name in names]
         texts[_own(row, names)] = " x ".join(told) if counts else ", ".join(dict.fromkeys(told))
     if len(set(texts.values())) < len(texts):  # such as files of one name in two folders
         texts = {own: own for own in texts}
@@ -202,13 +131,24 @@ def _size(value: float | None) -> float:
     return float("-inf") if value is None else value
 
 
-def _text(name: str, value: object) -> str:
-    return json.dumps(value) if isinstance(value, Mapping | list) else value_text(name, value)
+def _text(name: str, value: object, same: frozenset[str] = frozenset()) -> str:
+    """Return a value as a person writes it; of a section, the values within but for those of the keys ``same``."""
+    value = _plain(value)
+    if isinstance(value, Mapping):
+        told = {key: inner for key, inner in value.items() if key not in same} or value
+        return ", ".join(_text(f"{name}.{key}", inner) for key, inner in told.items())
+    return json.dumps(value) if isinstance(value, list) else value_text(name, value)
 
 
-def _trace(document: Json) -> Trace:
-    config, told = document["config"].get("trace") or {}, document.get("trace") or {}
-    digest = str((document.get("provenance") or {}).get("trace_digest"))
-    return Trace(
-        digest, Path(str(config.get("file") or "")), told.get("meta") or {}, told.get("unique_share")
-    )
+def _plain(value: object) -> object:
+    """Return a section that a table has as JSON."""
+    return json.loads(value) if isinstance(value, str) and value.startswith(("{", "[")) else value
+
+
+def _same(values: Iterable[object]) -> frozenset[str]:
+    """Return the keys that all sections among ``values`` have with one value."""
+    sections = [one for one in map(_plain, values) if isinstance(one, Mapping)]
+    if len({json.dumps(one, sort_keys=True) for one in sections}) < 2:
+        return frozenset()
+    shared = set.intersection(*(set(one) for one in sections))
+    return frozenset(key for key in shared if all(one[key] == sections[0][key] for one in sections))

@@ -15,7 +15,9 @@ from recnmp.cli import cli
 from recnmp.overview.effects import alike, effect, strongest
 from recnmp.overview.measures import measures
 from recnmp.overview.page import sweep_page
-from recnmp.overview.swept import read_sweep
+from recnmp.overview.read import read_swept
+from recnmp.overview.swept import axis_of
+from recnmp.search.run import run_search
 from recnmp.sweep.run import Where, run_sweep
 from recnmp.trace.storage import save_trace
 
@@ -72,7 +74,7 @@ def damaged(ran, tmp_path):
 
 
 def page_of(folder: Path) -> str:
-    return sweep_page(read_sweep(folder), {})
+    return sweep_page(read_swept(folder), {})
 
 
 def rows(folder: Path, table: str) -> list[dict[str, str]]:
@@ -81,7 +83,7 @@ def rows(folder: Path, table: str) -> list[dict[str, str]]:
 
 
 def test_axes_are_those_declared(ran):
-    swept = read_sweep(ran)
+    swept = read_swept(ran)
     assert [(axis.name, axis.values) for axis in swept.axes] == [
         ("DIMMs of a channel x ranks of a DIMM", ("1 x 1", "1 x 2", "2 x 2")),
         ("RankCache", ("4 KiB", "16 KiB")),
@@ -107,7 +109,7 @@ def test_every_figure_shown_is_that_of_the_table_of_means(ran):
 
 
 def test_effects_compare_like_with_like(ran):
-    swept = read_sweep(ran)
+    swept = read_swept(ran)
     ranks, cache, packet = swept.axes
     found = {tuple(one.at.values()): one.figures[MAIN].value for one in swept.settings}
     of_ranks = effect(ranks, swept.axes, swept.settings, MAIN)
@@ -130,7 +132,7 @@ def test_effects_compare_like_with_like(ran):
 
 
 def test_axes_that_never_cross_are_said_to_be_unlike(ran):
-    swept = read_sweep(ran)
+    swept = read_swept(ran)
     ranks, cache, _ = swept.axes
     never = [
         one for one in swept.settings if (one.at[ranks.name] == "1 x 1") == (one.at[cache.name] == "4 KiB")
@@ -149,8 +151,8 @@ def test_best_and_worst_are_those_of_the_main_figure(ran):
 
 def test_each_row_knows_its_place_in_every_order(ran):
     page = page_of(ran)
-    swept = read_sweep(ran)
-    found = measures(swept.settings)
+    swept = read_swept(ran)
+    found = measures(swept)
     assert page.count('type="radio"') == len(found) + 1
     styles = re.findall(r'<tr role="row" style="([^"]*)"', page)
     places = [dict(re.findall(r"--o(\d+):(\d+)", style)) for style in styles]
@@ -163,11 +165,11 @@ def test_each_row_knows_its_place_in_every_order(ran):
 
 
 def test_the_pareto_front_is_what_no_other_setting_beats(ran):
-    text = page_of(ran).partition("Best in latency and energy together")[2].partition("</table>")[0]
+    text = page_of(ran).partition("Beaten by no other setting")[2].partition("</table>")[0]
     shown = {int(number) for number in re.findall(r'data-key="summary\.(\d+):sls.nmp_ns"', text)}
     pairs = [
         (one.figures["sls.nmp_ns"].value, one.figures["energy.recnmp_isca20.nmp.total_nj_per_lookup"].value)
-        for one in read_sweep(ran).settings
+        for one in read_swept(ran).settings
     ]
     best = {
         n
@@ -192,7 +194,7 @@ def test_what_failed_and_what_is_to_come_is_told(damaged):
     assert "2 points have not been run" in page.words
     assert "15 done, 1 failed, 2 to come" in page.words
     assert {"failed", "pending"} <= set(page.ids())
-    swept = read_sweep(damaged)
+    swept = read_swept(damaged)
     assert (swept.settings[0].done, swept.settings[0].failed) == (1, 1)
     assert swept.settings[0].figures[MAIN].half is None
     assert MAIN not in swept.settings[1].figures
@@ -207,7 +209,7 @@ def test_a_sweep_of_which_nothing_is_done_has_a_page(damaged):
 
 
 def test_random_indices_are_not_called_anything_else(ran):
-    swept = read_sweep(ran)
+    swept = read_swept(ran)
     checks = [{"name": "uniform indices", "raised": True, "value": 0.0, "limit": 0.1, "reason": "none"}]
     inspection = {"checks": checks, "flags": ["uniform indices: none"]}
     text = Page(sweep_page(swept, {swept.traces[0].digest: (inspection, "")})).words
@@ -255,3 +257,48 @@ def test_chromium_renders_it_without_scrolling_sideways(damaged, tmp_path, width
     assert found.wide == ""
     assert found.sections == 11
     assert found.quiet
+
+
+def test_a_section_is_told_by_what_differs_in_it():
+    small, large = ({"kind": "lru", "size_bytes": size, "ways": 4} for size in (4096, 16384))
+    rows = [{"cache.rank": value} for value in (None, small, json.dumps(large))]
+    assert axis_of(["cache.rank"], rows).values == ("none", "4 KiB", "16 KiB")
+    assert axis_of(["cache.rank"], rows[:2]).values == ("none", "lru, 4 KiB, 4")
+
+
+def test_files_of_one_name_stay_apart():
+    rows = [{"trace.file": f"{folder}/rm1.parquet"} for folder in ("a", "b")]
+    assert len(axis_of(["trace.file"], rows).values) == 2
+
+
+SEARCH = """\
+model: small.yaml
+trace: {file: small.parquet}
+mlp: {kind: none}
+memory: {dimms_per_channel: 1}
+cache: {rank: {size_bytes: 4 KiB}}
+search:
+  space:
+    memory.ranks_per_dimm: [1, 2]
+    cache.rank: [null, {size_bytes: 4 KiB}, {size_bytes: 16 KiB}]
+  objectives: {sls.nmp_ns_per_lookup: min, energy.idd.nmp.total_nj_per_lookup: min, nmp.rank_load_imbalance: min}
+  sampler: grid
+"""
+
+
+def test_a_search_has_a_page_of_its_objectives(ran, tmp_path):
+    for name in ("small.yaml", "small.parquet"):
+        (tmp_path / name).write_bytes((ran.parent / name).read_bytes())
+    (tmp_path / "s.yaml").write_text(SEARCH)
+    run_search(tmp_path / "s.yaml", tmp_path / "out", where=Where("none"))
+    page = Page(page_of(tmp_path / "out"))
+    assert {"effects", "axes"}.isdisjoint(page.ids())
+    table = rows(tmp_path / "out", "trials")
+    for key, value, _ in page.values:
+        place, _, column = key.partition(":")
+        assert float(value) == pytest.approx(float(table[int(place.partition(".")[2])][column]), rel=1e-8)
+    text = page_of(tmp_path / "out").partition("Beaten by no other setting")[2].partition("</table>")[0]
+    shown = {int(n) for n in re.findall(r'data-key="trials\.(\d+):sls.nmp_ns_per_lookup"', text)}
+    front = {n for n, row in enumerate(table) if row["front"] == "True"}
+    assert shown >= front  # the configuration's own run may be there, too
+    assert shown - front <= {0}
