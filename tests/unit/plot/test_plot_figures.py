@@ -80,7 +80,6 @@ def plots(table, trace, result, tmp_path):
 
 def cut_off(figure):
     """Texts that reach beyond the figure, by their words."""
-    figure.set_dpi(300)  # at fewer, letters are moved to whole pixels, which makes lines longer
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     edge, never = figure.bbox.padded(1.5), set(beyond(figure))
