@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import DDR4, placed_on, random_calls, system_of, trace_of
+from builders import DDR4, placed_on, random_calls, some_trace, system_of, trace_of
 
+from recnmp.config.schema import CacheConfig
 from recnmp.library.energy import load_operation_costs
 from recnmp.nmp import _kernels as kernel
 from recnmp.nmp import recnmp
@@ -117,6 +118,25 @@ def test_packets_pass_at_the_clocks_of_the_equations(options, dimms, weighted):
     assert len(steps) > 10
     np.testing.assert_array_equal(channel.clocks, steps)
     assert channel.cycles == max(step[kernel.RETURNED_AT] for step in steps)
+
+
+def test_a_run_takes_what_memory_counting_and_the_hosts_adds_do():
+    trace = some_trace(7, per_batch=2)
+    cache = CacheConfig(kind="lru", size_bytes=8192, ways=4)
+    for dimms, options in ((1, {"locality": "profiled"}), (2, {}), (2, {"host_add_ns_per_burst": 900.0})):
+        system = system_of(dimms_per_channel=dimms, rank_cache=cache)
+        chosen = recnmp.Options(**options)
+        done = recnmp.run(trace, placed_on(system, trace), system, chosen)
+        counting, adds = done.details["profile_ns"], done.details["host_add_ns"]
+        memory = float(str(done.memory["cycles"])) * CLOCK_NS
+        last = (
+            done.ns - counting / trace.batches - max(memory, adds + counting)
+        ) / chosen.host_add_ns_per_burst
+        assert last == pytest.approx(round(last), abs=1e-6)  # whole bursts
+        assert (last > 0) == (dimms == 2)
+        assert last * chosen.host_add_ns_per_burst <= adds
+        assert (adds > memory) == ("host_add_ns_per_burst" in options)
+        assert (counting > 0) == ("locality" in options)
 
 
 def follow(carried, options, last_beat, after) -> list[list[int]]:
