@@ -51,11 +51,30 @@ def run_sweep(
     Raises ConfigError for a sweep that cannot be run as asked, or without pandas; RecnmpError where a cluster or the
     disk fails.
     """
-    if importlib.util.find_spec("pandas") is None:
-        raise ConfigError("run_sweep returns a DataFrame and needs pandas: pip install 'recnmp[dist]'")
+    _needs_pandas("run_sweep")
     sweep = importlib.import_module("recnmp.sweep.run")
     sweep.run_sweep(config, Path(out), _overrides(options), where=sweep.Where(cluster, workers))
     return load_results(out)
+
+
+def run_search(
+    config: str | Path,
+    out: str | Path,
+    options: Mapping[str, Any] | None = None,
+    *,
+    cluster: str = "none",
+    workers: int | None = None,
+) -> "pandas.DataFrame":
+    """Look for designs in the space of a search, keep them in the folder ``out``, and return the front.
+
+    All as for `run_sweep`; ``load_results(out)`` has every trial. Raises ConfigError for a search that cannot be run
+    as asked, or without pandas or what its sampler needs; RecnmpError where all trials fail, a cluster or the disk
+    does.
+    """
+    _needs_pandas("run_search")
+    search, runner = (importlib.import_module(f"recnmp.{name}") for name in ("search.run", "sweep.runner"))
+    search.run_search(config, Path(out), _overrides(options), where=runner.Where(cluster, workers))
+    return load_results(out, "pareto")
 
 
 def load_results(path: str | Path, table: str | None = None) -> "pandas.DataFrame":
@@ -63,13 +82,18 @@ def load_results(path: str | Path, table: str | None = None) -> "pandas.DataFram
 
     ``table`` of a sweep: ``results``, the default, has a row for each point with its options, status and figures;
     ``summary``, where there are seeds, one for each setting with means and half widths of their 95 % confidence
-    intervals. Of a search: ``trials``, the default, and ``pareto``, those that no other trial beats. Columns are named
-    as keys of the result document, units included.
+    intervals. Of a search: ``trials``, the default, and ``pareto``, those that no other trial beats. Columns are
+    named as keys of the result document, units included.
 
     Raises ConfigError where there is no such result or table, or no pandas.
     """
     loaded: pandas.DataFrame = importlib.import_module("recnmp.sweep.tables").load_results(path, table)
     return loaded
+
+
+def _needs_pandas(what: str) -> None:
+    if importlib.util.find_spec("pandas") is None:
+        raise ConfigError(f"{what} returns a DataFrame and needs pandas: pip install 'recnmp[dist]'")
 
 
 def _overrides(options: Mapping[str, Any] | None) -> list[str]:

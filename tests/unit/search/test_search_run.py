@@ -289,6 +289,14 @@ def test_a_search_is_neither_a_run_nor_a_sweep(search, tmp_path):
         run_search(search(), tmp_path, ["memory.refresh=off"], where=HERE)
 
 
+def test_a_search_from_python_returns_the_front(search, tmp_path):
+    pytest.importorskip("pandas", reason="the front is a DataFrame")
+    front = recnmp.run_search(search("  sampler: random\n"), tmp_path / "out", {"search.trials": 3})
+    assert list(front["trial"].sort_values()) == [
+        int(row["trial"]) for row in rows(tmp_path / "out") if row["front"] == "True"
+    ]
+
+
 def test_trials_and_front_load_as_data_frames_with_their_origin(search, tmp_path):
     pytest.importorskip("pandas", reason="load_results gives a DataFrame")
     run_search(search(), tmp_path, where=HERE)
