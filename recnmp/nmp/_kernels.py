@@ -113,8 +113,8 @@ def _let_host_pass(work, traffic, fixed, bus, until):
 def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, request, bus, start, p):
     """Hand the instructions of packet ``p`` to its ranks; return when the last hit is ready, or -1 for NO_SPACE.
 
-    Requests are appended where their rank's next one belongs; ``request`` (N,) keeps their numbers. The host's
-    own bursts pass between windows of instructions. DQ is free when all are received.
+    Requests are appended where their rank's next one belongs, with ``more`` 0 there; ``request`` (N,) keeps their
+    numbers. The host's own bursts pass between windows of instructions. DQ is free when all are received.
     """
     received, part, hit_at, looked = start, 0, 0, start
     for j in range(stream.packet_start[p], stream.packet_start[p + 1]):
@@ -145,11 +145,7 @@ def _deliver(rules, controllers, work, logs, stream, fixed, traffic, given, requ
                     stream.bank[index(n)],
                     stream.row[index(n)],
                 )
-                work.column[index(i)], work.group[index(i)], work.more[index(i)] = (
-                    stream.column[index(n)],
-                    p,
-                    0,
-                )
+                work.column[index(i)], work.group[index(i)] = stream.column[index(n)], p
                 work.served[rank, REMAINING, p] += 1
             else:
                 work.more[index(i)] |= 1 << (n - read - 1)
@@ -354,3 +350,10 @@ def tally(packet, bag, channel, rank, load, read):
     for j in range(len(packet)):
         load[packet[j], channel[j], rank[j]] += 1
         read[bag[j], channel[j], rank[j]] = True
+
+
+@jit
+def count_steps(clock, amount, shift, moved):
+    """Add up in ``moved`` what came in each step of ``1 << shift`` clocks; ``clock`` is one after its last beat."""
+    for n in range(len(clock)):
+        moved[(clock[n] - 1) >> shift] += amount[n]

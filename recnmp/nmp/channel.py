@@ -60,7 +60,7 @@ class Channel:
     reads: int
     others: Served
     first_read: NDArray[np.int64]
-    bursts: NDArray[np.int64]
+    bursts: NDArray[np.uint8]
     log: PacketLog | None = None
     rank_reads: tuple[Reads, ...] = ()
 
@@ -85,7 +85,7 @@ class Channel:
         """Clocks of deliveries, configuration writes included, and of results."""
         return {name: int(length.sum()) for name, (_, length) in self.busy.items()}
 
-    def arrivals(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def arrivals(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         """Return when each instruction's data had come, and their bursts; what reads share comes once."""
         depart, bursts = self.timeline.depart, self.bursts
         if not self.timeline.counts["merged"]:
@@ -147,7 +147,10 @@ def run_channel(sent: Instructions, system: System, units: Units, others: HostBu
     done = timeline(controllers, work, commands, end)
     of_sls = replace(done, accepted=done.accepted[: start[-1]], depart=done.depart[: start[-1]])
     served = Served(others, traffic.passed)
-    bursts = np.bincount(number if not hits else number[sent.filled_by < 0], minlength=start[-1])
+    bursts = np.ones(start[-1], np.uint8)
+    if sent.bursts - hits > start[-1]:
+        counted = np.bincount(number[sent.filled_by < 0] if hits else number, minlength=start[-1])
+        bursts = counted.astype(np.uint8)
     channel = Channel(of_sls, clocks, stream.return_cycles, hits, sent.bursts - hits, served, start, bursts)
     if not room:
         return channel

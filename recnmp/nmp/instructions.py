@@ -167,11 +167,11 @@ def instructions_of(
     per_packet = sent.load[:, channel].sum(axis=1)[sent.order]
     here = np.flatnonzero(per_packet)
     present = sent.order[here]
-    width = np.diff(placed.first)[mine]
     burst: slice | NDArray[np.int64]
     if isinstance(mine, slice):
         first_burst, burst = placed.first, mine
     else:
+        width = np.diff(placed.first)[mine]
         first_burst = np.concatenate([[0], np.cumsum(width)])
         burst = np.repeat(placed.first[:-1][mine] - first_burst[:-1], width) + np.arange(first_burst[-1])
     bank, row, column = placed.flat_bank[burst], placed.row[burst], placed.column[burst]
@@ -179,7 +179,7 @@ def instructions_of(
     if as_ddr_commands:
         opened = first_burst[:-1]
         flags = ddr_flags(rank.astype(np.int64) * system.spec.banks_per_rank + bank[opened], row[opened])
-        units = (np.bitwise_count(flags) - 1 + width).astype(np.int32)
+        units = (np.bitwise_count(flags) - 1 + np.diff(first_burst)).astype(np.int32)
     dimms, returned = _results(channel, sent)
     return Instructions(
         np.concatenate([[0], np.cumsum(per_packet[here])]),
@@ -190,7 +190,7 @@ def instructions_of(
         bank,
         row,
         column,
-        _fills(rank, bank, row, column, sent.cacheable[mine], width, system)
+        _fills(rank, bank, row, column, sent.cacheable[mine], np.diff(first_burst), system)
         if system.cache.rank
         else np.full(len(row), -1, np.int64),
         dimms[present],

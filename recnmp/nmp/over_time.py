@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from recnmp.library.dram import DramSpec
 from recnmp.memory.traffic import Served
+from recnmp.nmp import _kernels as kernel
 from recnmp.units import cycles_to_ns
 
 MOST_STEPS = 200
@@ -28,13 +29,16 @@ class Steps:
         self.cycles = 1 << self._shift
         self.count = -(-cycles // self.cycles)
 
-    def arrived(self, clock: Counts, amount: NDArray[np.integer] | None = None) -> Counts:
+    def arrived(self, clock: Counts, amount: NDArray[np.uint8] | None = None) -> Counts:
         """Return what arrived in each step, shape (count,).
 
         ``clock`` is where the last data beat of each had ended, shape (N,), ``amount`` what came, 1 when not given.
         """
-        step = (clock - 1) >> self._shift  # the beat is over with this clock, so it lies before
-        return np.bincount(step, amount, self.count).astype(np.int64)
+        moved = np.zeros(self.count, np.int64)
+        kernel.count_steps(
+            clock, np.ones(len(clock), np.uint8) if amount is None else amount, self._shift, moved
+        )
+        return moved
 
     def busy(self, begin: Counts, length: Counts) -> Counts:
         """Return the clocks of each step that spans cover, shape (count,); they follow one another in time."""

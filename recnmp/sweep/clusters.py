@@ -85,7 +85,9 @@ def _embedded(count: int | None, memory_bytes: int | None) -> Iterator[Any]:
             threads_per_worker=1,
             memory_limit=memory_bytes or "auto",
             dashboard_address=None,
-            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # else it warns where two sweeps run at once
+            scheduler_kwargs={
+                "dashboard_address": "127.0.0.1:0"
+            },  # else it warns where two sweeps run at once
             host="127.0.0.1",
             silence_logs=logging.CRITICAL,
         ) as cluster,
