@@ -27,7 +27,7 @@ table { border-collapse: collapse; width: 100%; font-size: .93rem; font-variant-
 caption { text-align: left; font-weight: 600; padding: .2rem 0 .4rem; }
 th, td { padding: .3rem .7rem .3rem 0; border-bottom: 1px solid var(--line); vertical-align: top; text-align: left; }
 thead th { border-bottom: 2px solid var(--grey); font-weight: 600; }
-tbody th { font-weight: 400; min-width: 6.5rem; }
+tbody th { font-weight: 400; min-width: 6.5rem; overflow-wrap: anywhere; }
 td:last-child:not(.number) { min-width: 9rem; }
 .number { text-align: right; white-space: nowrap; }
 thead .number { white-space: normal; }
