@@ -16,8 +16,8 @@ from matplotlib.textpath import text_to_path
 
 from recnmp.errors import ConfigError
 
-COLOURS = ("#0b6e99", "#c4541a", "#4f8a3c", "#8a5aa8", "#b8902a", "#5b6770", "#a8405f", "#2f9c95")
-"""Told apart with colour-blind eyes; in greyscale hatches, markers and dashes do that."""
+COLOURS = ("#0b6e99", "#c4541a", "#67b17f", "#8f3ccb", "#c79f51", "#9daab4", "#b33159", "#29897c")
+"""15 or more apart in CIELAB with deuteranopia, protanopia and neither; hatches, markers and dashes help in greyscale."""
 
 HATCHES = ("", "////", "....", "xxxx", r"\\\\", "----", "oo", "||||")
 MARKERS = "os^DvPX*"

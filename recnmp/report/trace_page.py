@@ -13,6 +13,7 @@ from recnmp.report.style import COLOURS, GREY, check_suffix, fill, save, styled
 from recnmp.trace.reuse.zipf import ZipfFit
 
 _BLUE, _ORANGE, _GREEN = COLOURS[:3]
+_CALM = "#3a7a50"  # of text, which wants more contrast than marks
 _TICKED = 30  # tables that still have a tick each
 
 
@@ -143,7 +144,7 @@ def _checks(axes: Axes, info: Mapping[str, Any]) -> None:
     y = 0.97
     for check in info["checks"]:
         mark = "raised" if check["raised"] else "no sign" if check["value"] is not None else "cannot tell"
-        colour = _ORANGE if check["raised"] else GREY if check["value"] is None else _GREEN
+        colour = _ORANGE if check["raised"] else GREY if check["value"] is None else _CALM
         lines = textwrap.wrap(check["reason"], 62)
         axes.text(0, y, check["name"], fontweight="bold", va="top", transform=axes.transAxes)
         axes.text(1, y, mark, color=colour, ha="right", va="top", fontweight="bold", transform=axes.transAxes)
