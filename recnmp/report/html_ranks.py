@@ -125,7 +125,7 @@ def bandwidth(doc: Source) -> str:
         "bandwidth",
         "Bandwidth over time",
         _rates(doc, known),
-        table("Data read from DRAM", ("", "host", "near memory"), rows),
+        table("All data buses together", ("", "host", "near memory"), rows),
         _channel(doc),
     )
 
@@ -140,7 +140,7 @@ def _rates(doc: Source, known: dict[str, str]) -> str:
     both = _lines(doc, known, coarse)
     if set(known) != {"host", "nmp"}:
         return both
-    title = "Data read from DRAM near memory, in its own time"
+    title = "Bandwidth near memory, in its own time"
     return both + _lines(doc, {"nmp": known["nmp"]}, 1.0, title)
 
 
@@ -148,7 +148,7 @@ def _lines(
     doc: Source,
     known: dict[str, str],
     coarse_ns: float,
-    title: str = "Data read from DRAM over the whole run",
+    title: str = "Bandwidth over the whole run",
 ) -> str:
     peaks = {side: doc.number(f"{key}.peak_gb_per_s") or 0.0 for side, key in known.items()}
     lines = {}

@@ -172,7 +172,7 @@ def drawn(page: str, title: str) -> list[list[tuple[float, float]]]:
 def test_bandwidth_is_drawn_as_bytes_over_the_time_they_took(full):
     page = report_page(full)
     moved = full["memory"]["nmp"]["over_time"]
-    (line,) = drawn(page, "Data read from DRAM near memory, in its own time")
+    (line,) = drawn(page, "Bandwidth near memory, in its own time")
     first, end = moved["data_bytes"][0] / moved["step_ns"], full["memory"]["nmp"]["cycles"] * 0.833
     x, y = line[1]
     assert x == pytest.approx(100 * moved["step_ns"] / end, abs=0.01)
@@ -183,10 +183,10 @@ def test_bandwidth_is_drawn_as_bytes_over_the_time_they_took(full):
 
 
 def test_both_sides_share_a_time_axis(full):
-    host, near = drawn(report_page(full), "Data read from DRAM over the whole run")
+    host, near = drawn(report_page(full), "Bandwidth over the whole run")
     ends = [full["memory"][side]["cycles"] for side in ("host", "nmp")]
     assert [host[-1][0], near[-1][0]] == pytest.approx([100.0, 100 * ends[1] / ends[0]], abs=0.01)
-    assert len(near) < len(drawn(report_page(full), "Data read from DRAM near memory, in its own time")[0])
+    assert len(near) < len(drawn(report_page(full), "Bandwidth near memory, in its own time")[0])
 
 
 def test_ranks_are_drawn_one_by_one(full):
