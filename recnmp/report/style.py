@@ -17,7 +17,7 @@ from matplotlib.textpath import text_to_path
 from recnmp.errors import ConfigError
 
 COLOURS = ("#0b6e99", "#c4541a", "#67b17f", "#8f3ccb", "#c79f51", "#9daab4", "#b33159", "#29897c")
-"""15 or more apart in CIELAB with deuteranopia, protanopia and neither; hatches, markers and dashes help in greyscale."""
+"""15 or more apart in CIELAB, also with deuteranopia and protanopia; hatches and marks help in greyscale."""
 
 HATCHES = ("", "////", "....", "xxxx", r"\\\\", "----", "oo", "||||")
 MARKERS = "os^DvPX*"
