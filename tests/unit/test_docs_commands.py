@@ -17,6 +17,7 @@ from reference.traffic import JITTED
 
 from recnmp._registry import PACKAGE
 from recnmp.cli import cli
+from recnmp.sweep.version import code_version
 from recnmp.trace.storage import load_trace, save_trace
 
 SHOWN = [
@@ -65,6 +66,7 @@ def folder(tmp_path, monkeypatch, page, short_traces) -> Iterator[Path]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     yield tmp_path
+    code_version.cache_clear()  # it may be that of the copy
     for name, module in list(sys.modules.items()):
         if str(tmp_path) in str(getattr(module, "__file__", "")):
             del sys.modules[name]
