@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from recnmp.search.request import Request, make_request
 from recnmp.search.samplers import Told
-from recnmp.search.volume import volume_of
+from recnmp.search.volume import Costs, volume_of
 
 SAMPLERS = ("random", "nsga2", "tpe")
 TRIALS = (20, 40, 60, 120, 240)
@@ -26,8 +26,7 @@ def main() -> None:
         arguments.config, ["search.sampler=grid", "search.trials=null", "search.together=null"]
     )
     costs = known(grid, arguments.grid)
-    worst = tuple(map(max, zip(*costs.values(), strict=True)))
-    whole = volume_of(list(costs.values()), worst)
+    true = {key for key, mine in costs.items() if not any(dominates(other, mine) for other in costs.values())}
     found = {}
     for name in SAMPLERS:
         runs = []
@@ -35,42 +34,58 @@ def main() -> None:
             options = [f"search.sampler={name}", "search.together=null", f"search.seed={seed}"]
             request = make_request(arguments.config, [*options, f"search.trials={max(TRIALS)}"])
             keys = chosen(request, costs)
-            runs.append(
-                [
-                    (volume_of([costs[key] for key in keys[:n]], worst) / whole, len(set(keys[:n])))
-                    for n in TRIALS
-                ]
-            )
+            runs.append([judged(keys[:n], costs, true) for n in TRIALS])
         found[name] = [
-            {
-                "trials": n,
-                "share_median": statistics.median(share for share, _ in of_n),
-                "share_least": min(share for share, _ in of_n),
-                "share_most": max(share for share, _ in of_n),
-                "designs_median": statistics.median(designs for _, designs in of_n),
-            }
+            {"trials": n} | {what: spread([one[what] for one in of_n]) for what in of_n[0]}
             for n, of_n in zip(TRIALS, zip(*runs, strict=True), strict=True)
         ]
     if arguments.json:
-        print(json.dumps({"designs": len(costs), "seeds": arguments.seeds, "samplers": found}, indent=2))
+        document = {"designs": len(costs), "front": len(true), "seeds": arguments.seeds, "samplers": found}
+        print(json.dumps(document, indent=2))
         return
     print(
-        f"{len(costs)} designs, {arguments.seeds} seeds; median (least to most) share of the front's volume"
+        f"{len(costs)} designs, {len(true)} on the front; median (least to most) of {arguments.seeds} seeds"
     )
     for name, rows in found.items():
         for row in rows:
-            shares = f"{row['share_median']:.1%} ({row['share_least']:.1%} to {row['share_most']:.1%})"
-            print(f"{name:>8} {row['trials']:>4} trials  {row['designs_median']:>5} designs  {shares}")
+            volume, of_front = (
+                f"{row[what][1]:6.1%} ({row[what][0]:.1%} to {row[what][2]:.1%})"
+                for what in ("volume", "front")
+            )
+            run = f"{row['run'][1]:>4g} run"
+            print(
+                f"{name:>8} {row['trials']:>4} trials {run}  volume {volume}  designs of the front {of_front}"
+            )
 
 
-def known(request: Request, folder: Path) -> dict[str, tuple[float, ...]]:
+def judged(keys: list[str], costs: dict[str, Costs], true: set[str]) -> dict[str, float]:
+    """How many designs these trials run, and their share of the true front's volume and designs."""
+    worst = tuple(map(max, zip(*costs.values(), strict=True)))
+    whole = volume_of([costs[key] for key in true], worst)
+    return {
+        "run": len(set(keys)),
+        "volume": volume_of([costs[key] for key in keys], worst) / whole,
+        "front": len(true & set(keys)) / len(true),
+    }
+
+
+def spread(values: list[float]) -> tuple[float, float, float]:
+    """Least, median, most."""
+    return min(values), statistics.median(values), max(values)
+
+
+def dominates(one: Costs, other: Costs) -> bool:
+    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
+
+
+def known(request: Request, folder: Path) -> dict[str, Costs]:
     """What the grid search found, by point."""
     rows = pq.read_table(folder / "trials.parquet").to_pylist()
     told = {row["point"]: request.told({k: v for k, v in row.items() if v is not None}) for row in rows}
     return {key: one.costs for key, one in told.items() if one.costs is not None}
 
 
-def chosen(request: Request, costs: dict[str, tuple[float, ...]]) -> list[str]:
+def chosen(request: Request, costs: dict[str, Costs]) -> list[str]:
     """The points of all trials in their order."""
     sampler, keys = request.sampler(), []
     while len(keys) < max(TRIALS):

@@ -8,7 +8,7 @@ from recnmp.config.sweep import Options, Values
 
 Best = Literal["min", "max"]
 
-TOGETHER = {"nsga2": 20, "tpe": 5}
+TOGETHER = {"tpe": 5, "nsga2": 20}
 """Trials that a sampler chooses at once where ``together`` is absent; others do not learn from trials."""
 
 MAX_OBJECTIVES = 3
@@ -94,10 +94,10 @@ class SearchConfig(BaseModel):
     constraints: dict[str, Bound] = Field(
         default_factory=dict, description="figures by their keys and the bounds that a design must keep to"
     )
-    sampler: Literal["nsga2", "tpe", "random", "grid"] = Field(
-        "nsga2",
-        description="nsga2: generations that cross and change the best; tpe: density of good and bad values; random: "
-        "any, none twice; grid: all, in random order. The first two need the extra search",
+    sampler: Literal["tpe", "nsga2", "random", "grid"] = Field(
+        "tpe",
+        description="tpe: where good values are denser than bad ones; nsga2: generations that cross and change the "
+        "best; random: any, none twice; grid: all, in random order. The first two need the extra search",
     )
     trials: int | None = Field(
         None, ge=1, le=20_000, description="designs tried; 100 when absent, and all there are for grid"
@@ -106,8 +106,8 @@ class SearchConfig(BaseModel):
         None,
         ge=2,
         le=1000,
-        description="trials chosen at once, before any of them is known: NSGA-II's population; 20 when absent, 5 for "
-        "tpe. What is found depends on it, not on the number of workers",
+        description="trials chosen at once, before any of them is known: 5 when absent, or 20 for nsga2, whose "
+        "population it is. What is found depends on it, not on the number of workers",
     )
     seed: int = Field(1, ge=0, le=2**32 - 1, description="seed of the sampler; not one of the runs")
 

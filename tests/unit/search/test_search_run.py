@@ -260,7 +260,7 @@ def test_a_design_that_comes_again_costs_nothing_and_says_so(search, tmp_path):
         ("  objectives: {}", "search.objectives: "),
         ("  constraints: {sls.nmp_ns: {}}", "needs at_most or at_least"),
         ("  sampler: nsga", "not a choice, got 'nsga'.*did you mean 'nsga2'"),
-        ("  sampler: random\n  together: 8", "together is for nsga2 and tpe; random learns nothing"),
+        ("  sampler: random\n  together: 8", "together is for tpe and nsga2; random learns nothing"),
         ("  trials: 0", "search.trials: must be at least 1"),
         ("  trails: 9", "search.trails: unknown key.*did you mean 'trials'"),
         ("mlp: {kind: measured}", "in a search use profile"),
