@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from recnmp.errors import ConfigError
 from recnmp.plot.files import Json, read_csv, read_json, read_parquet
-from recnmp.plot.origin import origins
 from recnmp.plot.table import SERVICE, Row, Table
 from recnmp.report.result import FORMAT, RESULT_FILE, load_result
 from recnmp.report.tidy import METADATA_KEY
@@ -97,9 +96,7 @@ def table_of(sources: Sequence[Source]) -> Table:
     ]
     told = next(iter(documents)) if len(documents) == 1 else f"{len(documents)} results"
     options = ("result", "ranks", "vector_bytes", *names)
-    return Table(
-        told, tuple(rows), options, origins(documents.values()), lambda row: documents[row["result"]]
-    )
+    return Table(told, tuple(rows), options, lambda row: documents[row["result"]])
 
 
 def _varies(name: str, flat: Mapping[str, Json]) -> bool:
@@ -134,12 +131,11 @@ def _sweep(source: Source) -> Table:
     for row in rows:
         set_here = {name: row[name] for name in options}
         row |= {"ranks": _ranks(base, set_here), "vector_bytes": sized(row)}
-    done = [found for row in rows if (found := document(row))]
     seeds = {row.get("seed") for row in rows}
     told = f"{source.name}, a sweep of {len(rows)} points" + (
         f", {len(seeds)} seeds" if len(seeds) > 1 else ""
     )
-    return Table(told, tuple(rows), ("ranks", "vector_bytes", *options), origins(done), document)
+    return Table(told, tuple(rows), ("ranks", "vector_bytes", *options), document)
 
 
 def _ranks(base: Json, options: Json) -> int | None:
@@ -194,10 +190,13 @@ def _search(source: Source) -> Table:
         f"{n} {name}" for name in ("infeasible", "error") if (n := sum(r["status"] == name for r in tried))
     ]
     name = f"{source.name}, a search of {len(tried)} trials: {', '.join([f'{len(done)} designs', *left])}"
-    first = store.outcome(done[0]["point"])
-    origin = origins([first.document]) if first is not None and first.document is not None else ()
+
+    def document(row: Row) -> Any:
+        found = store.outcome(row["point"])
+        return found and found.document
+
     objectives = tuple(f"{column}:{best}" for column, best in (told.get("objectives") or {}).items())
-    return Table(name, tuple(done), tuple(told.get("space", ())), origin, objectives=objectives)
+    return Table(name, tuple(done), tuple(told.get("space", ())), document, objectives=objectives)
 
 
 def _loose(source: Source) -> Table:

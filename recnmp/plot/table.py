@@ -9,6 +9,7 @@ from typing import Any
 from recnmp._registry import did_you_mean
 from recnmp.errors import ConfigError
 from recnmp.plot.labels import option_label, value_text
+from recnmp.plot.origin import origins
 from recnmp.sweep.confidence import mean_and_half_width
 
 Row = dict[str, Any]
@@ -45,19 +46,25 @@ class Table:
         name: what it was read from.
         rows: one for each point; those with a ``status`` of ``error`` have no figures.
         options: columns that say what a point is, those that vary and those that follow from them.
-        origin: what a reader must know of traces and versions.
         document: the whole result of a row, None where it is not to be had.
         loose: any table: columns may be taken as options or as figures.
         objectives: what a search was for.
+        only: which points were chosen from more, in words.
     """
 
     name: str
     rows: tuple[Row, ...]
     options: tuple[str, ...]
-    origin: tuple[str, ...] = ()
     document: Callable[[Row], Any] = field(default=lambda _: None, repr=False)
     loose: bool = False
     objectives: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+
+    @property
+    def origin(self) -> tuple[str, ...]:
+        """What a reader must know of the points chosen, their traces and the code that ran them."""
+        found = (self.document(row) for row in self.rows)
+        return (*self.only, *origins(document for document in found if document is not None))
 
     @property
     def figures(self) -> list[str]:
@@ -110,7 +117,7 @@ class Table:
         if not chosen:
             return self
         only = f"Only {' and '.join(chosen)}: {len(rows)} of its points."
-        return replace(self, rows=rows, origin=(only, *self.origin))
+        return replace(self, rows=rows, only=(*self.only, only))
 
     def values(self, option: str) -> list[Any]:
         """Return the values of an option: none first, numbers ascending, others in the order of the points."""

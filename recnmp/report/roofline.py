@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.transforms import offset_copy
 
-from recnmp.report.style import COLOURS, GREY, Sheet, Width, legend_above, name_axes, paper
+from recnmp.report.style import COLOURS, DASHES, GREY, Sheet, Width, legend_above, name_axes, paper
 from recnmp.report.tables import PART_LABELS
 
 Json = Mapping[str, Any]
@@ -171,7 +171,8 @@ def _points(axes: Axes, shown: Sequence[Json]) -> None:
         mine = [p for p in shown if (p["model"], p["operator"]) == (model, operator)]
         x, y = ([p[key] for p in mine] for key in ("flop_per_byte", "gflop_per_s"))
         colour = COLOURS[models.index(model) % len(COLOURS)]
-        axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.7, zorder=2)
+        dash = DASHES[models.index(model) % len(DASHES)]
+        axes.plot(x, y, color=colour, linestyle=dash, linewidth=0.8, alpha=0.7, zorder=2)
         area = [
             (90 if operator == "sls" else 30) * (0.45 + 0.75 * sizes.index(p["batch_size"]) / len(sizes))
             for p in mine
@@ -185,7 +186,14 @@ def _handles(shown: Sequence[Json]) -> list[Line2D]:
     models = list(dict.fromkeys(p["model"] for p in shown))
     operators = [name for name in PART_LABELS if name in {p["operator"] for p in shown}]
     return [
-        Line2D([], [], color=COLOURS[n % len(COLOURS)], linewidth=3, label=model)
+        Line2D(
+            [],
+            [],
+            color=COLOURS[n % len(COLOURS)],
+            linestyle=DASHES[n % len(DASHES)],
+            linewidth=2,
+            label=model,
+        )
         for n, model in enumerate(models)
     ] + [
         Line2D([], [], color=GREY, marker=_MARKERS[name], linestyle="", markersize=5, label=PART_LABELS[name])

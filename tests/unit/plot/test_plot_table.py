@@ -1,11 +1,14 @@
 """What the numbers of a figure are: axes found, replicates averaged, nothing mixed up."""
 
+import json
 import math
 
 import pytest
 
 from recnmp.errors import ConfigError
+from recnmp.plot.origin import origins
 from recnmp.plot.sources import find_source, table_of
+from recnmp.plot.table import Table
 
 RANKS, SIZE, ORDER = "ranks", "cache.rank.size_bytes", "nmp.options.scheduling"
 SPEEDUP = "sls.speedup_over_host"
@@ -130,3 +133,13 @@ def test_what_is_no_source_is_refused(tmp_path, name, text, told):
 def test_results_and_sweeps_do_not_mix(sweep, result):
     with pytest.raises(ConfigError, match="are all results"):
         table_of([find_source(sweep), find_source(result("a"))])
+
+
+def test_only_traces_of_the_points_shown_are_named(result):
+    documents = [json.loads((result(name) / "result.json").read_text()) for name in "ab"]
+    documents[1]["trace"] = {"file": "u.parquet", "meta": {"source": "import", "format": "npz"}}
+    rows = ({"result": "a"}, {"result": "b"})
+    table = Table("both", rows, ("result",), lambda row: documents["ab".index(row["result"])])
+    assert "u.parquet: imported from npz" in " ".join(table.origin)
+    assert "u.parquet" not in " ".join(table.where(["result=a"]).origin)
+    assert origins(documents[:1] * 2) == origins(documents[:1])
