@@ -24,7 +24,7 @@ SHOWN = [
     page for page in PAGES if any(b.commands or b.language == "python" for b in blocks(page.read_text()))
 ]
 BY_THE_GATE = ("pip", "venv", "pytest", "ruff", "mypy", "lint-imports")
-"""Programs that set an environment up or test: `.ci/run` runs them, each its own way."""
+"""Programs that set an environment up or test: `.ci/run` runs them, each its own way, and README's two lines whole."""
 
 PACKAGES = ("distributed", "optuna", "pandas", "torch")
 """What extras bring; a page that needs one is left out where it is not installed."""
@@ -133,7 +133,7 @@ def run(
         monkeypatch.setattr(sys, "argv", words[1:])
         runpy.run_path(words[1], run_name="__main__")
         return capsys.readouterr().out
-    if program in BY_THE_GATE or words[1:3] == ["-m", "venv"]:
+    if program in BY_THE_GATE or words[1:3] == ["-m", "venv"] or words[0].startswith(".venv/"):
         return ""
     assert program == "recnmp", f"{where}: {shlex.join(words)} is neither recnmp nor a script"
     done = CliRunner().invoke(cli, words[1:], prog_name="recnmp")
