@@ -34,7 +34,7 @@ def _lines(context: click.Context) -> Iterator[str]:
     yield f"```text\n{context.command_path} {' '.join(command.collect_usage_pieces(context))}\n```\n"
     for argument in command.params:
         if isinstance(argument, click.Argument) and isinstance(argument.type, click.Choice):
-            name = argument.make_metavar(context).strip("[]")
+            name = argument.human_readable_name.strip("[]")
             yield f"{name} is one of {', '.join(map(_code, argument.type.choices))}.\n"
     found = [option.get_help_record(context) for option in command.params]
     records = [record for record in found if record and record[1]]  # an argument is told of above

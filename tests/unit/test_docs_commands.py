@@ -24,7 +24,7 @@ SHOWN = [
     page for page in PAGES if any(b.commands or b.language == "python" for b in blocks(page.read_text()))
 ]
 BY_THE_GATE = ("pip", "venv", "pytest", "ruff", "mypy", "lint-imports")
-"""Programs that set an environment up or test: `.ci/run` runs them, each its own way, and README's two lines whole."""
+"""Programs that set an environment up or test; `.ci/run` runs them, and README's two lines as they stand."""
 
 PACKAGES = ("distributed", "optuna", "pandas", "torch")
 """What extras bring; a page that needs one is left out where it is not installed."""
