@@ -123,7 +123,7 @@ def bar_notes(table: Table, plan: Layout, cells: Mapping[Key, Cell]) -> list[str
     notes = table.replicate_notes(cells.values())
     missing = sum((value, *key) not in cells for key in plan.series for value in plan.x_values)
     if missing:
-        notes.append(f"Gaps: {missing} combinations that are no points of the sweep.")
+        notes.append(f"Gaps, no points of the sweep: {missing}.")
     beside = table.alongside([plan.x, *plan.group])
     if beside:
         notes.append(f"With the axis and series vary {', '.join(beside)}.")

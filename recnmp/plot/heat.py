@@ -70,7 +70,7 @@ def _notes(table: Table, cells: Mapping[Key, Cell], sides: tuple[list[Any], list
         [f"Means of n = {counts[0]}{several} seeds, without intervals."] if counts and counts[-1] > 1 else []
     )
     missing = len(sides[0]) * len(sides[1]) - len(cells)
-    notes += [f"Empty: {missing} combinations that are no points of the sweep."] if missing else []
+    notes += [f"Empty cells, no points of the sweep: {missing}."] if missing else []
     return notes + [note for note in table.replicate_notes([]) if note.startswith("×")]  # noqa: RUF001
 
 

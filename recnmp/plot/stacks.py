@@ -50,53 +50,57 @@ def breakdown(table: Table, of: Of = "time", *, share: bool = False) -> Plot:
     Raises ConfigError for a source that does not tell this, and for more than `MOST_STACKS` stacks.
     """
     names = table.axes()
-    stacks: dict[tuple[Key, str], list[Parts]] = {}
-    keys: dict[Key, None] = {}
-    for row in table.rows:
-        key = table.key(row, names)
-        keys[key] = None
-        for side, parts in _parts(table, row, of).items():
-            stacks.setdefault((key, side), []).append(parts)
+    stacks = _gathered(table, names, of)
     if not stacks:
-        raise ConfigError(
-            f"{table.name}: nothing in it says {_TITLES[of][0].lower()}{_TITLES[of][1:]}{_why(of)}"
-        )
+        what = _TITLES[of][0].lower() + _TITLES[of][1:]
+        raise ConfigError(f"{table.name}: nothing in it says {what}{_why(of)}")
     if len(stacks) > MOST_STACKS:
-        raise ConfigError(
-            f"{table.name}: {len(stacks)} stacks; {MOST_STACKS} are the most; choose with --where"
-        )
-    labels = list(dict.fromkeys(part for found in stacks.values() for parts in found for part in parts))
-    order = {name: n for n, name in enumerate(_order(of))}
-    labels.sort(key=lambda part: order[part])
-    mean = {
-        at: {part: mean_and_half_width([one.get(part, 0.0) for one in found])[0] for part in labels}
-        for at, found in stacks.items()
-    }
-    labels = [part for part in labels if any(parts[part] > 0 for parts in mean.values())]
-    if share:
-        mean = {
-            at: {part: 100 * v / sum(parts.values()) for part, v in parts.items()}
-            for at, parts in mean.items()
-        }
+        raise ConfigError(f"{table.name}: {len(stacks)} stacks; {MOST_STACKS} are the most: use --where")
+    mean = _means(stacks, of, share=share)
+    labels = list(next(iter(mean.values())))
     unit = "% of the whole" if share else _UNITS[of]
     rows = [
         dict(zip(names, key, strict=True))
-        | {"side": side, "part": part, unit: parts[part], "replicates": len(found)}
+        | {"side": side, "part": part, unit: parts[part], "replicates": len(stacks[key, side])}
         for (key, side), parts in mean.items()
         for part in labels
-        for found in [stacks[key, side]]
     ]
-    ordered = _sorted(table, names, list(keys))
+    ordered = _sorted(table, names, list(dict.fromkeys(table.key(row, names) for row in table.rows)))
     told = [_told(names, key) for key in ordered]
     notes = [*_notes(of, {side for _, side in stacks}), *_replicates(stacks, table), *origin(table)]
     along = ", ".join(option_label(name) for name in names)
     sheet = Sheet(_TITLES[of] + (f", by {along}" if along else ""), tuple(notes))
-    columns = [(key, side) for key in ordered for side in SIDES if (key, side) in mean]
-    return Plot(
-        sheet,
-        tuple(rows),
-        lambda axes: _draw(axes[0], ordered, told, {at: mean[at] for at in columns}, labels, (along, unit)),
-    )
+    drawn = {(key, side): mean[key, side] for key in ordered for side in SIDES if (key, side) in mean}
+    return Plot(sheet, tuple(rows), lambda axes: _draw(axes[0], ordered, told, drawn, labels, (along, unit)))
+
+
+def _gathered(table: Table, names: Sequence[str], of: Of) -> dict[tuple[Key, str], list[Parts]]:
+    """Return the parts of every replicate, by point and side."""
+    stacks: dict[tuple[Key, str], list[Parts]] = {}
+    for row in table.rows:
+        for side, parts in _parts(table, row, of).items():
+            stacks.setdefault((table.key(row, names), side), []).append(parts)
+    return stacks
+
+
+def _means(
+    stacks: Mapping[tuple[Key, str], Sequence[Parts]], of: Of, *, share: bool
+) -> dict[tuple[Key, str], Parts]:
+    """Return means over the replicates, of the parts that some stack has; ``share``: in per cent of each stack."""
+    there = {
+        part for found in stacks.values() for parts in found for part, value in parts.items() if value > 0
+    }
+    labels = [part for part in _order(of) if part in there]
+    mean = {
+        at: {part: mean_and_half_width([one.get(part, 0.0) for one in found])[0] for part in labels}
+        for at, found in stacks.items()
+    }
+    if not share:
+        return mean
+    return {
+        at: {part: 100 * value / sum(parts.values()) for part, value in parts.items()}
+        for at, parts in mean.items()
+    }
 
 
 def _parts(table: Table, row: Row, of: Of) -> dict[str, Parts]:

@@ -113,7 +113,7 @@ def _caption(document: Json, shown: Sequence[Json]) -> tuple[str, ...]:
         "Weights stay in caches between calls, so operators may lie above the roof of DRAM.",
         "Black and grey: measured on this machine.",
         f"Purple: modelled {memory['standard']}, {memory['ranks']} ranks, entries of {memory['entry_bytes']} B.",
-        *([f"{left_out} points without arithmetic or without a time are not shown."] if left_out else []),
+        *([f"Not shown, for want of arithmetic or of a time: {left_out}."] if left_out else []),
     )
 
 

@@ -160,7 +160,7 @@ def test_bars_are_means_of_their_points(table):
     }
     notes = " ".join(plot.sheet.notes)
     assert "3 of 14 points failed" in notes
-    assert "Gaps: 1 combinations that are no points of the sweep" in notes
+    assert "Gaps, no points of the sweep: 1." in notes
     assert "With the axis and series vary memory.dimms_per_channel" in notes
 
 
@@ -260,7 +260,7 @@ def _contrast(shade, text):
 
 def test_points_without_a_time_are_not_on_the_roofline(plots):
     assert [row["gflop_per_s"] for row in plots["roofline"].rows] == [1.0, 2.0]
-    assert "1 points without arithmetic or without a time are not shown." in plots["roofline"].sheet.notes
+    assert "Not shown, for want of arithmetic or of a time: 1." in plots["roofline"].sheet.notes
 
 
 def test_what_a_figure_cannot_be_of_is_refused(table, result):
