@@ -34,8 +34,8 @@ class _Kinds(click.Group):
 def plot() -> None:
     """Draw a figure for a paper: KIND SOURCE... --out FILE; with a SOURCE alone, list what it can show.
 
-    A SOURCE is a result or its folder, a sweep's folder, a table (CSV or Parquet), a cache study, a roofline's JSON
-    or a trace. The same source gives the same bytes.
+    A SOURCE is a result or its folder, the folder of a sweep or search, a table (CSV or Parquet), a cache study, a
+    roofline's JSON or a trace. The same source gives the same bytes.
     """
 
 

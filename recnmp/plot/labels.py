@@ -101,8 +101,9 @@ def value_text(option: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        sized = option.endswith("_bytes") and value >= 0 and float(value).is_integer()
-        return size_text(int(value)) if sized else f"{value:g}"
+        if option.endswith("_bytes") and value >= 0 and float(value).is_integer():
+            return size_text(int(value))
+        return f"{value:,}" if isinstance(value, int) else f"{value:g}"
     return PurePath(value).stem if option.endswith("file") else str(value)
 
 

@@ -165,7 +165,13 @@ class Table:
         return tuple(row.get(name) for name in names)
 
     def check_alone(self, names: Sequence[str]) -> None:
-        """Raise ConfigError where points that share their values of ``names`` differ in more than their seeds."""
+        """Raise ConfigError where points that share their values of ``names`` differ in more than their seeds.
+
+        Of a table of any kind nothing tells which rows are replicates, so that no two may share them.
+        """
+        if self.loose and len({self.key(row, names) for row in self.rows}) < len(self.rows):
+            shown = ", ".join(names)
+            raise ConfigError(f"{self.name}: several rows share {shown}; use --where, or --group")
         for name in self.axes():
             if name not in names and not self._follows(name, names):
                 seen = ", ".join(value_text(name, value) for value in self.values(name))

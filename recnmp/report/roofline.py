@@ -111,8 +111,8 @@ def _caption(document: Json, shown: Sequence[Json]) -> tuple[str, ...]:
         f"{document['backend']}, {threads}{clock}, {document['measured_on']}.",
         f"Larger markers, larger batches: {sizes[0]} to {sizes[-1]}.",
         "Weights stay in caches between calls, so operators may lie above the roof of DRAM.",
-        "Black and grey: measured on this machine.",
-        f"Purple: modelled {memory['standard']}, {memory['ranks']} ranks, entries of {memory['entry_bytes']} B.",
+        "Roofs in black and grey: measured on this machine.",
+        f"In purple: modelled {memory['standard']}, {memory['ranks']} ranks, entries of {memory['entry_bytes']} B.",
         *([f"Not shown, for want of arithmetic or of a time: {left_out}."] if left_out else []),
     )
 

@@ -6,6 +6,8 @@ import math
 import pytest
 
 from recnmp.errors import ConfigError
+from recnmp.plot.bars import speedup
+from recnmp.plot.labels import figure_label, less_is_better, value_text
 from recnmp.plot.origin import origins
 from recnmp.plot.sources import find_source, table_of
 from recnmp.plot.table import Table
@@ -143,3 +145,60 @@ def test_only_traces_of_the_points_shown_are_named(result):
     assert "u.parquet: imported from npz" in " ".join(table.origin)
     assert "u.parquet" not in " ".join(table.where(["result=a"]).origin)
     assert origins(documents[:1] * 2) == origins(documents[:1])
+
+
+def test_rows_of_any_table_are_not_taken_for_replicates(tmp_path):
+    (tmp_path / "a.csv").write_text("x,g,y\n1,a,2\n1,b,4\n2,a,3\n")
+    table = table_of([find_source(tmp_path / "a.csv")])
+    with pytest.raises(ConfigError, match="several rows share x; use --where, or --group"):
+        speedup(table, "y", "x")
+    rows = speedup(table, "y", "x", ["g"]).rows
+    assert [(row["g"], row["x"], row["y"]) for row in rows] == [
+        ("a", 1, 2),
+        ("a", 2, 3),
+        ("b", 1, 4),
+        ("b", 2, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "text"),
+    [
+        ("cache.rank.size_bytes", 131072, "128 KiB"),
+        ("cache.rank.size_bytes", None, "none"),
+        ("vector_bytes", None, "unknown"),
+        ("trace.file", "../traces/rm1.parquet", "rm1"),
+        ("arrival.threads", 10000, "10,000"),
+        ("memory.merge_reads", True, "yes"),
+        ("memory.host_traffic.gb_per_s", 0.5, "0.5"),
+        ("memory.standard", "ddr4_2400", "ddr4_2400"),
+    ],
+)
+def test_values_are_shown_as_people_write_them(option, value, text):
+    assert value_text(option, value) == text
+
+
+@pytest.mark.parametrize(
+    ("column", "less"),
+    [
+        ("sls.nmp_ns", True),
+        ("sls.speedup_over_host", False),
+        ("end_to_end.samples_per_s.nmp", False),
+        ("memory.nmp.gb_per_s", False),
+        ("nmp.cache_hit_rate", False),
+        ("energy.idd.nmp.total_nj_per_lookup", True),
+        ("energy.idd.saving_percent_against_host", False),
+        ("nmp.rank_load_imbalance", True),
+        ("energy.units.area_mm2_all_units", True),
+    ],
+)
+def test_of_gains_rates_and_hits_more_is_better(column, less):
+    assert less_is_better(column) is less
+
+
+def test_axes_name_units():
+    assert (
+        figure_label("memory.nmp.read_latency_avg_cycles")
+        == "memory.nmp.read_latency_avg_cycles (DRAM cycles)"
+    )
+    assert figure_label("energy.idd.host.total_uj_per_run").endswith("(µJ per run)")
