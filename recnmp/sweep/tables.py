@@ -74,7 +74,7 @@ def load_results(path: str | Path, table: str | None = None) -> "pandas.DataFram
     try:
         import pandas
     except ModuleNotFoundError:
-        raise ConfigError("load_results needs pandas: pip install pandas") from None
+        raise ConfigError("load_results needs pandas: pip install 'recnmp[dist]'") from None
     path = Path(path)
     if is_sweep(path):
         folder = path if path.is_dir() else path.parent
