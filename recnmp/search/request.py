@@ -105,8 +105,6 @@ def make_request(path: str | Path, overrides: Sequence[str] = ()) -> Request:
     config = document.validate_part(("search",), document.data["search"], SearchConfig)
     space = Space(document, config)
     not_overridden(space.names, overrides, "search")
-    if config.sampler in TOGETHER:
-        load_optuna(config.sampler)
     planner = Planner(document, "search", space.names)
     baseline = planner.point(())
     request = Request(
@@ -136,7 +134,8 @@ def _check_sample(request: Request) -> None:
     points = RandomSampler(request.space, 0).ask(SAMPLE)
     errors = [request.point(assignment)[1] for assignment in points]
     if all(errors):
-        raise ConfigError(f"none of {len(points)} points of the space can be run: {errors[0]}")
+        first = str(errors[0]).splitlines()[0]
+        raise ConfigError(f"none of {len(points)} points of the space can be run: {first}")
 
 
 def _excess(value: float, bound: float) -> float:

@@ -14,6 +14,7 @@ from recnmp.report.provenance import provenance
 from recnmp.search.figure import draw_front
 from recnmp.search.points import Points
 from recnmp.search.request import Request, make_request
+from recnmp.search.samplers import Sampler
 from recnmp.search.tables import Found, found_in, write_tables
 from recnmp.search.trial import Trial
 from recnmp.sweep.runner import Where
@@ -54,10 +55,11 @@ def run_search(
     run ended: it chooses the same trials, most of which are done. With ``retry`` those that failed are run again.
     ``progress`` is told how far it is and how long it may take.
 
-    Raises ConfigError for a search that cannot be run as asked, RecnmpError where the configuration's own run or
-    all trials fail, a cluster or the disk does.
+    Raises ConfigError for a search that cannot be run as asked, and a sampler that is not installed; RecnmpError
+    where the configuration's own run or all trials fail, a cluster or the disk does.
     """
     request, store, where = make_request(path, overrides), Store(out), where or Where()
+    sampler = request.sampler()
     manifest = _manifest(request, overrides, where)
     store.write_manifest(manifest | {"finished_utc": None}, SEARCH_FORMAT)
     with contextlib.closing(Points(store, where, request.planner.code, retry, progress or str)) as points:
@@ -65,30 +67,22 @@ def run_search(
         if baseline.figures is None:
             raise RecnmpError(f"the configuration's own run failed: {baseline.error}")
         request.check_names(baseline.figures)
-        trials = _trials(request, points)
+        trials = _trials(request, sampler, points)
         timing = points.timing()
     found = found_in(request, baseline.figures, trials)
     if found.count("error") == len(trials):
-        raise RecnmpError(f"all {len(trials)} trials failed; the first: {trials[0].error}")
+        first = str(trials[0].error).splitlines()[0]
+        raise RecnmpError(f"all {len(trials)} trials failed; the first: {first}")
     files = write_tables(request, found, out) + draw_front(request, found, out)
-    ended = {
-        "finished_utc": _now(),
-        "trials": [
-            {"trial": one.number, "key": one.point and one.point.key, "error": one.error} for one in trials
-        ],
-        "front": [row["trial"] for row in found.front],
-        "last_run": timing,
-        "files": [file.name for file in files],
-    }
-    store.write_manifest(manifest | ended, SEARCH_FORMAT)
+    ended = {"last_run": timing, "files": [file.name for file in files]}
+    store.write_manifest(manifest | _ended(trials, found) | ended, SEARCH_FORMAT)
     return Done(request, trials, found, timing["points"], files)
 
 
-def _trials(request: Request, points: Points) -> list[Trial]:
+def _trials(request: Request, sampler: Sampler, points: Points) -> list[Trial]:
     """Choose trials some at a time until there are enough or no more, and run what is missing of them."""
-    sampler, trials = request.sampler(), list[Trial]()
-    limits = [count for count in (request.trials, sampler.most) if count is not None]
-    most = min(limits)
+    trials: list[Trial] = []
+    most = min(count for count in (request.trials, sampler.most) if count is not None)
     points.expect(most)
     first: dict[str, int] = {}
     while len(trials) < most:
@@ -125,8 +119,15 @@ def _manifest(request: Request, overrides: Sequence[str], where: Where) -> dict[
     }
 
 
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+def _ended(trials: Sequence[Trial], found: Found) -> dict[str, Any]:
+    """Return what the manifest says of what was tried and found."""
+    return {
+        "finished_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "trials": [
+            {"trial": one.number, "key": one.point and one.point.key, "error": one.error} for one in trials
+        ],
+        "front": [row["trial"] for row in found.front],
+    }
 
 
 def _written(value: Any) -> str:

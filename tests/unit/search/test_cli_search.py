@@ -77,9 +77,11 @@ def test_what_cannot_be_done_is_refused_with_2(run, search, tmp_path, monkeypatc
     assert told in err
 
 
-def test_without_optuna_one_line_says_how_to_get_it(run, search, monkeypatch):
+def test_without_optuna_one_line_says_how_to_get_it(run, search, tmp_path, monkeypatch):
     monkeypatch.setattr(samplers.importlib.util, "find_spec", lambda name: None)
-    code, text, err = run("search", search("  sampler: nsga2\n"), "--dry-run")
-    assert (code, text) == (2, "")
+    path, out = search("  sampler: nsga2\n"), tmp_path / "out"
+    assert run("search", path, "--dry-run")[0] == 0
+    code, text, err = run("search", path, "--out", out, "--cluster", "none")
+    assert (code, text, out.exists()) == (2, "", False)
     told = "search.sampler: nsga2 needs optuna: pip install 'recnmp[search]'; random and grid need nothing"
     assert err == f"recnmp: error: {told}\n"
