@@ -1,5 +1,6 @@
 """What stands at axes and in legends: words for options, units for figures, sizes and files as people write them."""
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
@@ -21,6 +22,8 @@ _OPTIONS = {
     "cache.llc.size_bytes": "last-level cache",
     "nmp.options.scheduling": "order of poolings",
     "nmp.options.locality": "entries cached",
+    "nmp.options.reorder_window": "reorder window",
+    "nmp.options.packets_in_flight": "packets in flight",
     "nmp.options.poolings_per_packet": "poolings of a packet",
     "arrival.threads": "threads",
     "placement.pages": "pages",
@@ -32,15 +35,15 @@ _FIGURES = {
     "end_to_end.speedup_over_host": "end-to-end speed-up over host",
     "sls.host_ns": "SLS of a batch on the host (ns)",
     "sls.nmp_ns": "SLS of a batch near memory (ns)",
-    "sls.nmp_ns_per_lookup": "near memory, time of a lookup (ns)",
-    "end_to_end.nmp_ns": "latency of a batch, near memory (ns)",
+    "sls.nmp_ns_per_lookup": "time of a lookup near memory (ns)",
+    "end_to_end.nmp_ns": "latency of a batch near memory (ns)",
     "nmp.cache_hit_rate": "RankCache hits, share of bursts",
     "nmp.rank_load_imbalance": "busiest rank over mean rank, whole run",
     "nmp.packet_load_imbalance": "busiest rank over mean rank, within packets",
     "nmp.batch_load_imbalance": "busiest rank over mean rank, within batches",
     "energy.idd.nmp.total_nj_per_lookup": "energy of a lookup near memory (nJ)",
     "energy.recnmp_isca20.nmp.total_nj_per_lookup": "energy of a lookup near memory (nJ)",
-    "energy.units.area_scaled_mm2_all_units": "area of all units, scaled (mm²)",
+    "energy.units.area_scaled_mm2_all_units": "scaled area of all units (mm²)",
     "energy.units.area_mm2_all_units": "area of all units (mm²)",
 }
 _UNITS = (
@@ -104,6 +107,8 @@ def value_text(option: str, value: Any) -> str:
         if option.endswith("_bytes") and value >= 0 and float(value).is_integer():
             return size_text(int(value))
         return f"{value:,}" if isinstance(value, int) else f"{value:g}"
+    if str(value).startswith("{"):  # a section
+        return ", ".join(f"{key} {value_text(key, inner)}" for key, inner in json.loads(value).items())
     return PurePath(value).stem if option.endswith("file") else str(value)
 
 

@@ -196,7 +196,9 @@ def _search(source: Source) -> Table:
         return found and found.document
 
     objectives = tuple(f"{column}:{best}" for column, best in (told.get("objectives") or {}).items())
-    return Table(name, tuple(done), tuple(told.get("space", ())), document, objectives=objectives)
+    return Table(
+        name, tuple(done), tuple(told.get("space", ())), document, objectives=objectives, sparse=True
+    )
 
 
 def _loose(source: Source) -> Table:

@@ -50,6 +50,7 @@ class Table:
         loose: any table: columns may be taken as options or as figures.
         objectives: what a search was for.
         only: which points were chosen from more, in words.
+        sparse: points are few of those that options allow, as a search's, so that nothing follows from anything.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Table:
     loose: bool = False
     objectives: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    sparse: bool = False
 
     @property
     def origin(self) -> tuple[str, ...]:
@@ -136,6 +138,8 @@ class Table:
         varying = [name for name in self.options if len(self.values(name)) > 1]
         # what is only known of points that ran comes after what all were asked to be
         varying.sort(key=lambda name: (name == "vector_bytes", self._is_section(name)))
+        if self.sparse:
+            return [name for name in varying if not any(one.startswith(f"{name}.") for one in varying)]
         kept: list[str] = []
         for name in varying:
             if not self._follows(name, kept):

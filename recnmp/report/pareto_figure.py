@@ -93,7 +93,7 @@ def draw_panels(
     axes: Sequence[Axes], rows: Sequence[Row], objectives: Sequence[Objective], *, numbered: bool
 ) -> None:
     """Draw a panel for each pair of objectives."""
-    best = front(rows, objectives)
+    best = sorted(front(rows, objectives), key=lambda n: (rows[n][objectives[0].column], n))
     for one, pair in zip(axes, combinations(objectives, 2), strict=True):
         _panel(one, rows, best, pair, numbered=numbered and len(best) <= _MOST_NAMED)
     legend_above(axes[0])
@@ -118,7 +118,7 @@ def _panel(
         )
     _stairs(axes, [rows[n] for n in shown], x, y)
     if numbered:
-        for place, n in enumerate(_ordered(rows, best, x), 1):
+        for place, n in enumerate(best, 1):
             at = (rows[n][x.column], rows[n][y.column])
             axes.annotate(str(place), at, (3, 3), textcoords="offset points", fontsize="x-small")
     spec = axes.get_subplotspec()
@@ -147,16 +147,12 @@ def _better(one: Objective) -> str:
     return "less is better" if one.best == "min" else "more is better"
 
 
-def _ordered(rows: Sequence[Row], best: list[int], first: Objective) -> list[int]:
-    return sorted(best, key=lambda n: (rows[n][first.column], n))
-
-
 def _names(
     rows: Sequence[Row], best: list[int], first: Objective, name: Callable[[Row], str] | None
 ) -> list[str]:
     if name is None or len(best) > _MOST_NAMED:
         return []
-    places = enumerate(_ordered(rows, best, first), 1)
+    places = enumerate(sorted(best, key=lambda n: (rows[n][first.column], n)), 1)
     return ["; ".join(f"{place}: {name(rows[n])}" for place, n in places) + "."]
 
 

@@ -169,7 +169,9 @@ def name_axes(axes: Axes, x: str, y: str) -> None:
     lines = figure.get_suptitle().count("\n") + figure.get_supxlabel().count("\n") + 2
     tall = (figure.get_figheight() - lines * points / 72) / rows
     x, y = (_in_unit(axis, name) for axis, name in ((axes.xaxis, x), (axes.yaxis, y)))
-    axes.set_xlabel(wrapped(x, 0.85 * figure.get_figwidth() / columns, points))
+    axes.set_xlabel(
+        wrapped(x, figure.get_figwidth() / columns - 0.65, points)
+    )  # less what stands at the other axis
     axes.set_ylabel(wrapped(y, 0.72 * tall, points))
 
 

@@ -146,10 +146,19 @@ def test_a_search_shows_the_front_of_its_own_objectives(run, tmp_path):
     from recnmp.report.tidy import write_tidy
     from recnmp.sweep.store import SEARCH_FORMAT, Store
 
-    told = {"space": {"ways": [1, 2, 4]}, "objectives": {"sls.nmp_ns": "min", "hits": "max"}}
+    told = {
+        "space": {"ways": [1, 2, 4], "hits_wanted": [0, 1]},
+        "objectives": {"sls.nmp_ns": "min", "hits": "max"},
+    }
     rows = [
         {"trial": n, "point": None if n == 3 else f"{n:032x}", "status": "infeasible" if n == 3 else "done"}
-        | {"repeats": 1 if n == 4 else None, "ways": ways, "sls.nmp_ns": ns, "hits": hits}
+        | {
+            "repeats": 1 if n == 4 else None,
+            "ways": ways,
+            "hits_wanted": ways,
+            "sls.nmp_ns": ns,
+            "hits": hits,
+        }
         for n, ways, ns, hits in (
             (0, 8, 1.0, 1.0),
             (1, 1, 20.0, 0.2),
@@ -171,6 +180,8 @@ def test_a_search_shows_the_front_of_its_own_objectives(run, tmp_path):
         ("2", "False"),
     ]
     assert "4 trials: 2 designs, 1 infeasible" in " ".join((tmp_path / "a.svg").read_text().split())
+    # one option may follow from the other among so few designs; both are told
+    assert "1: hits_wanted 1, ways 1." in (tmp_path / "a.svg").read_text()
     assert run("speedup", "found", "--out", "b.svg").code == 2
 
 

@@ -72,6 +72,9 @@ def plots(table, trace, result, tmp_path):
         "roofline": roofline([tmp_path / "roof.json"]),
         "pareto": fronts.pareto(table),
         "pareto of two": fronts.pareto(table, ["sls.nmp_ns", "nmp.rank_load_imbalance"]),
+        "pareto of three": fronts.pareto(
+            table, ["sls.nmp_ns", "nmp.packet_load_imbalance", "energy.units.area_mm2_all_units"]
+        ),
         "imbalance": ranks.imbalance(small),
         "imbalance of one": ranks.imbalance(one),
         "heatmap": heat.heatmap(small, "sls.nmp_ns"),

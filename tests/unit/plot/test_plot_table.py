@@ -167,6 +167,7 @@ def test_rows_of_any_table_are_not_taken_for_replicates(tmp_path):
         ("cache.rank.size_bytes", 131072, "128 KiB"),
         ("cache.rank.size_bytes", None, "none"),
         ("vector_bytes", None, "unknown"),
+        ("cache.rank", '{"size_bytes": 32768, "ways": 4}', "size_bytes 32 KiB, ways 4"),
         ("trace.file", "../traces/rm1.parquet", "rm1"),
         ("arrival.threads", 10000, "10,000"),
         ("memory.merge_reads", True, "yes"),

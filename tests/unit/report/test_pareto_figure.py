@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recnmp.errors import ConfigError
-from recnmp.report.pareto_figure import Objective, draw_pareto, front
+from recnmp.report.pareto_figure import Objective, draw_panels, draw_pareto, front, pareto_sheet
+from recnmp.report.style import blank, styled
 
 X, Y, Z = Objective("x"), Objective("y", "max"), Objective("z")
 
@@ -52,3 +53,13 @@ def test_the_figure_numbers_the_front_and_says_what_is_left_out(tmp_path):
 def test_a_figure_of_another_kind_of_file_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"a figure ends in .svg or .png or .pdf"):
         draw_pareto([{"x": 1, "y": 1}], (X, Y), tmp_path / "a.gif", title="")
+
+
+def test_a_point_has_one_number_in_all_panels():
+    rows = [{"x": 1, "y": 1, "z": 9}, {"x": 2, "y": 2, "z": 5}, {"x": 3, "y": 3, "z": 1}]
+    with styled("page"):
+        _, axes = blank(pareto_sheet(rows, (X, Y, Z), "t"), "page")
+        draw_panels(axes, rows, (X, Y, Z), numbered=True)
+    for one, (x, y) in zip(axes, (("x", "y"), ("x", "z"), ("y", "z")), strict=True):
+        found = {text.get_text(): tuple(text.xy) for text in one.texts}
+        assert found == {str(n): (row[x], row[y]) for n, row in enumerate(rows, 1)}
