@@ -12,7 +12,17 @@ from recnmp.errors import ConfigError
 from recnmp.plot.labels import figure_label, is_ratio, listed, option_label, value_text
 from recnmp.plot.plot import Plot
 from recnmp.plot.table import Cell, Key, Table
-from recnmp.report.style import COLOURS, GREY, INK, Sheet, fill, legend_above, name_axes, text_inches
+from recnmp.report.style import (
+    COLOURS,
+    GREY,
+    INK,
+    Sheet,
+    fill,
+    legend_above,
+    name_axes,
+    name_ticks,
+    text_inches,
+)
 
 SPEEDUP = "sls.speedup_over_host"
 MOST_SERIES = len(COLOURS)
@@ -99,7 +109,7 @@ def speedup(
         for key in plan.series
         for value in plan.x_values
     ]
-    title = f"{figure_label(figure)} by {listed(option_label(name) for name in (plan.x, *plan.group))}"
+    title = f"{figure_label(figure).split(' (')[0]} by {listed(option_label(name) for name in (plan.x, *plan.group))}"
     notes = [
         *bar_notes(table, plan, cells),
         *(["Dashes: as many times the host as the axis says."] if ideal else []),
@@ -126,7 +136,8 @@ def bar_notes(table: Table, plan: Layout, cells: Mapping[Key, Cell]) -> list[str
         notes.append(f"Gaps, no points of the sweep: {missing}.")
     beside = table.alongside([plan.x, *plan.group])
     if beside:
-        notes.append(f"With the axis and series vary {', '.join(beside)}.")
+        more = f" and {len(beside) - 6} options more" if len(beside) > 6 else ""
+        notes.append(f"With the axis and series vary {', '.join(beside[:6])}{more}.")
     return notes
 
 
@@ -142,16 +153,20 @@ def draw_bars(
     """Draw one panel of bars."""
     n = len(plan.series)
     width = 0.84 / n
-    numbers = _fit(axes, width / len(plan.x_values), [cell.mean for cell in cells.values()])
-    for k, key in enumerate(plan.series):
-        for at, value in enumerate(plan.x_values):
-            cell = cells.get((value, *key))
-            place = at + (k - (n - 1) / 2) * width
-            _bar(axes, place, width * 0.9, cell, k, numbers=numbers)
+    placed = [
+        (at + (k - (n - 1) / 2) * width, k, cell)
+        for k, key in enumerate(plan.series)
+        for at, value in enumerate(plan.x_values)
+        if (cell := cells.get((value, *key))) is not None
+    ]
+    for place, k, cell in placed:
+        _bar(axes, place, width * 0.9, cell, k)
     ticks = [value_text(plan.x, value) for value in plan.x_values]
-    axes.set_xticks(range(len(ticks)), ticks)
+    _, unit = name_axes(axes, option_label(plan.x), figure_label(figure))
+    name_ticks(axes, range(len(ticks)), ticks)
     axes.set_xlim(-0.6, len(ticks) - 0.4)
-    name_axes(axes, option_label(plan.x), figure_label(figure))
+    shown = [(place, cell, cell.mean / unit) for place, _, cell in placed if cell.mean is not None]
+    _numbers(axes, width / len(ticks), shown)
     low = min((cell.mean or 0 for cell in cells.values()), default=0)
     axes.margins(y=0.08)
     axes.set_ylim(bottom=None if low < 0 else 0)
@@ -168,31 +183,29 @@ def draw_bars(
         legend_above(axes, names, title=plan.legend)
 
 
-def _bar(axes: Axes, place: float, width: float, cell: Cell | None, k: int, *, numbers: bool) -> None:
-    size = float(matplotlib.rcParams["font.size"]) - 1.5
-    if cell is None:
-        return
+def _bar(axes: Axes, place: float, width: float, cell: Cell, k: int) -> None:
     if cell.mean is None:
-        axes.annotate("×", (place, 0), (0, 2), textcoords="offset points", ha="center", fontsize=size + 1)  # noqa: RUF001
+        size = float(matplotlib.rcParams["font.size"]) - 0.5
+        axes.annotate("×", (place, 0), (0, 2), textcoords="offset points", ha="center", fontsize=size)  # noqa: RUF001
         return
     axes.bar(place, cell.mean, width, **fill(k))
-    top = cell.mean
     if cell.half is not None:
         axes.errorbar(place, cell.mean, cell.half, color=INK, capsize=1.6, elinewidth=0.7, capthick=0.7)
-        top += cell.half
-    if numbers:
-        above: dict[str, Any] = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
-        text = axes.annotate(short(cell.mean), (place, max(top, 0)), fontsize=size, zorder=5, **above)
-        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.2})  # over lines behind it
 
 
-def _fit(axes: Axes, share: float, values: Sequence[float | None]) -> bool:
-    """Return whether numbers over bars have room, each ``share`` of the axes wide."""
+def _numbers(axes: Axes, share: float, shown: Sequence[tuple[float, Cell, float]]) -> None:
+    """Write its value over every bar, if all have room: each has ``share`` of the axes' width."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     size = float(matplotlib.rcParams["font.size"]) - 1.5
-    widest = max((text_inches(short(value), size) for value in values if value is not None), default=0)
-    return widest * 1.05 <= share * (figure.get_figwidth() - 0.6) / len(figure.axes)
+    widest = max((text_inches(short(value), size) for _, _, value in shown), default=0)
+    if widest * 1.05 > share * (figure.get_figwidth() - 0.6):
+        return
+    for place, cell, value in shown:
+        top = max((cell.mean or 0) + (cell.half or 0), 0)
+        above: dict[str, Any] = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
+        text = axes.annotate(short(value), (place, top), fontsize=size, zorder=5, **above)
+        text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.2})  # over lines behind it
 
 
 def short(value: float) -> str:

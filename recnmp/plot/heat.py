@@ -13,7 +13,7 @@ from recnmp.plot.bars import SPEEDUP, origin, short
 from recnmp.plot.labels import figure_label, option_label, value_text
 from recnmp.plot.plot import Plot
 from recnmp.plot.table import Cell, Key, Table
-from recnmp.report.style import Sheet, name_axes, text_inches, time_unit
+from recnmp.report.style import Sheet, name_axes, name_ticks, text_inches, time_unit
 
 _MOST = 24
 _SHADES = LinearSegmentedColormap.from_list("recnmp", ["#f4f8fa", "#8fbccd", "#0b6e99", "#06384e"])
@@ -96,11 +96,12 @@ def _draw(
             value = cell.mean / unit
             shade = _SHADES((value - low) / (high - low) if high > low else 0.0)
             axes.text(*at, short(value), ha="center", va="center", fontsize=size, color=readable(shade))
-    axes.set_xticks(np.arange(len(across)) + 0.5, [value_text(names[0], value) for value in across])
     axes.set_yticks(np.arange(len(up)) + 0.5, [value_text(names[1], value) for value in up])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     name_axes(axes, *map(option_label, names))
+    places = [n + 0.5 for n in range(len(across))]
+    name_ticks(axes, places, [value_text(names[0], value) for value in across])
     root = axes.get_figure(root=True)
     assert root is not None
     bar = root.colorbar(image, ax=axes, pad=0.02, aspect=30)

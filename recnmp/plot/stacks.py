@@ -200,8 +200,8 @@ def _draw(
     for at, key in enumerate(keys):
         if not any((key, side) in stacks for side in sides):
             axes.annotate("×", (at, 0), (0, 2), textcoords="offset points", ha="center", fontsize=size)  # noqa: RUF001
-    _ticks(axes, told, sides, wide, size)
     name_axes(axes, words[0], words[1])
+    _ticks(axes, told, sides, wide, size)
     edge = 0.6 if len(keys) > 1 else 1.2
     axes.set_xlim(-edge, len(keys) - 1 + edge)
     axes.set_ylim(0, 1.05 * max(sum(parts.values()) for parts in stacks.values()))
@@ -230,5 +230,8 @@ def _ticks(axes: Axes, told: Sequence[str], sides: Sequence[str], wide: float, s
     )
     flat = [text.replace("\n", ", ") for text in told] if slanted else list(told)
     axes.set_xticks(np.arange(len(told)), flat, fontsize=small if slanted else size, **slanted)
+    if slanted:
+        longest = max(text_inches(text, small) for text in flat)
+        figure.set_figheight(figure.get_figheight() + 0.64 * longest)  # sine of 40 degrees
     below = (small * 2.6 if turned else small * 1.4) if len(sides) > 1 else 0
     axes.tick_params(axis="x", which="major", length=0, pad=3 + below)

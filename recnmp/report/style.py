@@ -156,10 +156,11 @@ def blank(sheet: Sheet, width: Width) -> tuple[Figure, list[Axes]]:
     return figure, axes
 
 
-def name_axes(axes: Axes, x: str, y: str) -> None:
+def name_axes(axes: Axes, x: str, y: str) -> tuple[float, float]:
     """Set what stands at both axes, in lines that are no longer than the axes are; to be called after drawing.
 
-    Long times, which names end in ``(ns)``, are shown in the unit that suits them.
+    Long times, which names end in ``(ns)``, are shown in the unit that suits them; returns the units of x and y in
+    those that were drawn, 1 for all but such times.
     """
     figure = axes.get_figure(root=True)
     assert figure is not None
@@ -168,27 +169,42 @@ def name_axes(axes: Axes, x: str, y: str) -> None:
     rows, columns = (spec.get_gridspec().nrows, spec.get_gridspec().ncols) if spec is not None else (1, 1)
     lines = figure.get_suptitle().count("\n") + figure.get_supxlabel().count("\n") + 2
     tall = (figure.get_figheight() - lines * points / 72) / rows
-    x, y = (_in_unit(axis, name) for axis, name in ((axes.xaxis, x), (axes.yaxis, y)))
+    (x, x_unit), (y, y_unit) = (_in_unit(axis, name) for axis, name in ((axes.xaxis, x), (axes.yaxis, y)))
     axes.set_xlabel(
         wrapped(x, figure.get_figwidth() / columns - 0.65, points)
-    )  # less what stands at the other axis
+    )  # less what stands at the other
     axes.set_ylabel(wrapped(y, 0.72 * tall, points))
+    return x_unit, y_unit
+
+
+def name_ticks(axes: Axes, places: Sequence[float], texts: Sequence[str]) -> None:
+    """Set what stands below places of the x axis that are one apart; slanted where it would not fit side by side.
+
+    The figure grows by what slanted names take, after `name_axes`.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points = float(matplotlib.rcParams["font.size"])
+    widest = max((text_inches(text, points) for text in texts), default=0.0)
+    fits = widest * 1.1 <= (figure.get_figwidth() - 0.7) / max(len(texts), 1)
+    slanted: dict[str, Any] = {} if fits else {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    axes.set_xticks(places, texts, **slanted)
+    if not fits:
+        figure.set_figheight(figure.get_figheight() + 0.5 * widest)
 
 
 def time_unit(ns: float) -> tuple[float, str]:
     """Return how many ns the unit has that suits a time, and its name."""
-    return next(
-        ((size, unit) for size, unit in ((1e9, "s"), (1e6, "ms"), (1e3, "µs")) if ns >= 10 * size),
-        (1.0, "ns"),
-    )
+    units = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+    return next(((size, unit) for size, unit in units if ns >= 10 * size), (1.0, "ns"))
 
 
-def _in_unit(axis: Axis, name: str) -> str:
+def _in_unit(axis: Axis, name: str) -> tuple[str, float]:
     low, high = axis.get_data_interval()
     size, unit = time_unit(max(abs(low), abs(high))) if "(ns)" in name else (1.0, "ns")
     if size > 1:
         axis.set_major_formatter(lambda value, _: f"{value / size:,g}")
-    return name.replace("(ns)", f"({unit})")
+    return name.replace("(ns)", f"({unit})"), size
 
 
 def legend_above(axes: Axes, handles: Sequence[Any] | None = None, title: str = "") -> None:

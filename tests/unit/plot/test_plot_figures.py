@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -292,3 +293,29 @@ def test_a_source_lists_what_it_can_show(sweep, trace, tmp_path):
     assert dict(listing([tmp_path / "roof.json"])) == {"roofline": ""}
     with pytest.raises(ConfigError, match=r"no figure is of all of these: .* is a sweep, .* is a trace"):
         list(listing([sweep, trace.path]))
+
+
+def test_numbers_over_bars_are_in_the_axis_unit(table):
+    rows = tuple({**row, "long_ns": n * 20_000.0} for n, row in enumerate(table.rows, 1))
+    plot = bars.speedup(replace(table, rows=rows).where([f"{ORDER}=arrival", f"{SIZE}=32 KiB"]), "long_ns")
+    with styled("page"):
+        _, axes = blank(plot.sheet, "page")
+        plot.draw(axes)
+        # rows 1, 2 and 9, 10, in us
+        assert [text.get_text() for text in axes[0].texts] == ["30.0", "190"]
+        assert axes[0].get_ylabel() == "long_ns (\N{MICRO SIGN}s)"
+
+
+def test_long_names_below_bars_are_slanted_and_not_cut_off(table):
+    names = {2: "a long name of a policy or a trace", 4: "another name that is as long as the first"}
+    rows = tuple({**row, "result": names[row["ranks"]]} for row in table.rows)
+    for n in range(1, 4):
+        rows += tuple({**row, "result": f"{row['result']} {n}"} for row in rows[: len(table.rows)])
+    small = replace(table, rows=rows, options=("result", *table.options))
+    small = small.where([f"{ORDER}=arrival", f"{SIZE}=32 KiB"])
+    plot = bars.speedup(small, x="result")
+    with styled("column"):
+        figure, axes = blank(plot.sheet, "column")
+        plot.draw(axes)
+        assert axes[0].get_xticklabels()[0].get_rotation() == 30
+        assert list(cut_off(figure)) == []
