@@ -20,6 +20,7 @@ from recnmp._registry import library_names, plugin, plugin_names
 from recnmp.cli import cli
 from recnmp.config import load_config
 from recnmp.config.schema import Config
+from recnmp.config.sweep import SweepConfig
 from recnmp.errors import ConfigError
 from recnmp.search.request import make_request
 from recnmp.simulate import simulate
@@ -109,6 +110,9 @@ def assert_option_exists(path: str, kind: str | None = None) -> None:
     if path.startswith("nmp.options."):
         kinds = [plugin("nmp", name).Options.model_fields for name in plugin_names("nmp")]
         assert any(path.split(".")[2] in fields for fields in kinds), path
+        return
+    if path.startswith("sweep."):
+        assert path.split(".")[1] in SweepConfig.model_fields, path
         return
     model: Any = Config
     for key in path.split("."):
