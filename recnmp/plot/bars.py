@@ -203,7 +203,12 @@ def _numbers(axes: Axes, share: float, shown: Sequence[tuple[float, Cell, float]
         return
     for place, cell, value in shown:
         top = max((cell.mean or 0) + (cell.half or 0), 0)
-        above: dict[str, Any] = {"xytext": (0, 1.5), "textcoords": "offset points", "ha": "center"}
+        above: dict[str, Any] = {
+            "xytext": (0, 1.5),
+            "textcoords": "offset points",
+            "ha": "center",
+            "va": "bottom",
+        }
         text = axes.annotate(short(value), (place, top), fontsize=size, zorder=5, **above)
         text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.2})  # over lines behind it
 

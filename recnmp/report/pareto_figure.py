@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from recnmp.report.style import COLOURS, GREY, INK, Sheet, Width, legend_above, name_axes, paper
 
 Row = Mapping[str, Any]
 
 _MOST_NAMED = 12
+MUCH = 8
+"""Greatest value over least one from which an axis is logarithmic."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,8 @@ def draw_pareto(
 ) -> None:
     """Draw all ``rows`` and their front into ``path``, SVG, PDF or PNG; the same bytes for the same data.
 
-    With three objectives there is a panel for each pair; filled marks are the front of all three in every panel.
+    An axis whose values differ much is logarithmic. With three objectives there is a panel for each pair; filled
+    marks are the front of all three in every panel.
     ``name`` tells a point of the front in words: those are numbered, and listed below the figure.
 
     Raises ConfigError for another suffix.
@@ -123,9 +126,14 @@ def _panel(
             axes.annotate(str(place), at, (3, 3), textcoords="offset points", fontsize="x-small")
     spec = axes.get_subplotspec()
     narrow = spec is not None and spec.get_gridspec().ncols > 1
-    for axis in (axes.xaxis, axes.yaxis):
+    for axis, (low, high) in ((axes.xaxis, axes.dataLim.intervalx), (axes.yaxis, axes.dataLim.intervaly)):
+        if 0 < low * MUCH < high:
+            axes.set(**{f"{axis.axis_name}scale": "log"})
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_minor_locator(NullLocator())
+        else:
+            axis.set_major_locator(MaxNLocator(4 if narrow else 6, min_n_ticks=3))
         axis.set_major_formatter("{x:,g}")
-        axis.set_major_locator(MaxNLocator(4 if narrow else 6, min_n_ticks=3))
     name_axes(axes, f"{x.label or x.column}, {_better(x)}", f"{y.label or y.column}, {_better(y)}")
     axes.margins(0.1)
     axes.grid(linewidth=0.5)

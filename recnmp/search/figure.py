@@ -5,7 +5,6 @@ from itertools import combinations
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullLocator
 
 from recnmp.errors import RecnmpError
 from recnmp.report.pareto_figure import draw_panels, pareto_sheet
@@ -22,9 +21,6 @@ LABELS = {
     "energy.units.area_scaled_mm2_all_units": "area of the units [mm²]",
 }
 """Of the objectives that are there by default; others are called by their keys."""
-
-MUCH = 8
-"""Greatest value over least one from which an axis is logarithmic."""
 
 
 def draw_front(request: Request, found: Found, out: Path) -> list[Path]:
@@ -49,7 +45,7 @@ def draw_front(request: Request, found: Found, out: Path) -> list[Path]:
 
 
 def _mark(axes: Axes, baseline: Row, x: str, y: str) -> None:
-    """Mark the configuration as it stands; an axis whose values differ much is logarithmic."""
+    """Mark the configuration as it stands."""
     at = baseline[x], baseline[y]
     axes.scatter(
         *at,
@@ -61,12 +57,6 @@ def _mark(axes: Axes, baseline: Row, x: str, y: str) -> None:
         zorder=4,
         label="without search",
     )
-    for axis, (low, high) in ((axes.xaxis, axes.dataLim.intervalx), (axes.yaxis, axes.dataLim.intervaly)):
-        if 0 < low * MUCH < high:
-            axis.axes.set(**{f"{axis.axis_name}scale": "log"})
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_minor_locator(NullLocator())
-            axis.set_major_formatter("{x:g}")
 
 
 def _legend(axes: Axes) -> None:
