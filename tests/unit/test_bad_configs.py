@@ -11,7 +11,7 @@ from recnmp.config.load import shipped
 GOOD = "model: rm1\ntrace:\n  file: {trace}\n"
 CONFIG_KEYS = (
     "arrival, cache, end_to_end, extends, functional_check, host, memory, mlp, model, nmp, "
-    "placement, sweep, trace, version"
+    "placement, search, sweep, trace, version"
 )
 
 
