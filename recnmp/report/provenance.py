@@ -31,7 +31,7 @@ def provenance(config: Mapping[str, Any], trace_digest: str | None, **seeds: int
     """
     return {
         "recnmp": recnmp.__version__,
-        "git": git_state(PACKAGE),
+        "git": _own_state(),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in _LIBRARIES}},
         "machine": {
             "cpu_model": cpu_model(),
@@ -49,6 +49,11 @@ def config_digest(config: Mapping[str, Any]) -> str:
     """Return the SHA-256 of a resolved configuration, independent of the order of its keys."""
     text = json.dumps(plain(config, "config"), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache  # the code that runs is that which was there when it was first asked for
+def _own_state() -> dict[str, Any] | None:
+    return git_state(PACKAGE)
 
 
 def git_state(package: Path) -> dict[str, Any] | None:

@@ -113,6 +113,8 @@ def plain(value: Any, where: str) -> Any:
     """
     if isinstance(value, Mapping):
         return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biu":
+        return value.tolist()
     if isinstance(value, np.ndarray | np.generic):
         return plain(value.tolist(), where)
     if isinstance(value, list | tuple):
