@@ -2,7 +2,8 @@
 
 Everything that call does is timed: packets, encoded instructions, delivery, one DRAM engine per rank, results.
 Trace and placement are made before. Eight tables, bags of 80 uniformly random lookups, no RankCache, so that
-every burst of every lookup reaches DRAM. ``--threads N`` compares elapsed time of one thread and of N instead.
+every burst of every lookup reaches DRAM. ``--alone 1`` repeats case by case instead of in turns; ``--threads N``
+compares elapsed time of one thread and of N instead.
 """
 
 import statistics
@@ -73,7 +74,7 @@ def compare_threads(cases: dict[str, Work], threads: int, lookups: int, repeats:
 
 
 def main() -> None:
-    chosen = options(str(__doc__), "lookups", 400_000, threads=1)
+    chosen = options(str(__doc__), "lookups", 400_000, threads=1, alone=0)
     limit_threads(1)
     first_call = cpu_seconds(case(make_trace(1, 1), 1)())
     if chosen.first_call:
@@ -89,7 +90,8 @@ def main() -> None:
     if chosen.threads > 1:
         compare_threads(cases, chosen.threads, lookups, chosen.repeats)
         return
-    seconds = interleaved(cases, chosen.repeats)
+    rounds = [{name: work} for name, work in cases.items()] if chosen.alone else [cases]
+    seconds = {name: times for turn in rounds for name, times in interleaved(turn, chosen.repeats).items()}
     report(
         "RecNMP, DDR4-2400, one channel, refresh on, no RankCache, all of recnmp.nmp.recnmp.run",
         "M lookups/s",
