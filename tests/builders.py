@@ -1,6 +1,7 @@
 """Small traces and memory systems for tests."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,11 +10,21 @@ from recnmp.library.dram import COMMANDS, DramSpec, load_standard
 from recnmp.memory.commands import Commands
 from recnmp.nmp.base import System
 from recnmp.placement.place import PlacedLookups, place
+from recnmp.trace.storage import save_trace
 from recnmp.trace.trace import POOLINGS, Calls, Table, Trace
 from recnmp.units import TableDtype
 
 DDR4 = load_standard("ddr4_2400")
 DDR5 = load_standard("ddr5_4800")
+
+SMALL_MODEL = """\
+name: small
+source: a test
+tables: [{count: 3, entries: 3000, dim: 16, pooling_factor: 5}]
+bottom_mlp: [16]
+top_mlp: [1]
+interaction: cat
+"""
 
 Bags = Sequence[Sequence[int]]
 """Entries that each bag of a call reads."""
@@ -74,6 +85,12 @@ def random_calls(
             )
         )
     return made
+
+
+def write_small_model(folder: Path) -> None:
+    """Write a model of three small tables, ``small.yaml``, and a trace of it, ``small.parquet``."""
+    (folder / "small.yaml").write_text(SMALL_MODEL)
+    save_trace(some_trace(dims=(16, 16, 16)), folder / "small.parquet")
 
 
 def some_trace(seed: int = 0, dims: Sequence[int] = (16, 32, 64), **options) -> Trace:

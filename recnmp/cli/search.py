@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from recnmp.cli._base import DIR, cli, overrides_option
-from recnmp.cli.sweep import told_seldom
-from recnmp.units import parse_bytes
+from recnmp.cli._points import told_seldom, where_options
 
 if TYPE_CHECKING:
     from recnmp.search.request import Request
     from recnmp.search.run import Done
+    from recnmp.sweep.runner import Where
 
 SHOWN = 20
 """Designs of a front that are printed."""
@@ -25,17 +25,7 @@ SHOWN = 20
 @click.option(
     "--out", type=DIR, metavar="DIR", help="Folder of the search; what is done there is not run again."
 )
-@click.option(
-    "--cluster",
-    default="local",
-    show_default=True,
-    metavar="WHERE",
-    help="local, none (this process), tcp://HOST:PORT of a running Dask scheduler, or slurm:PROFILE.yaml.",
-)
-@click.option("--workers", type=click.IntRange(1, 1024), help="Workers of the local cluster; one per core.")
-@click.option(
-    "--memory", metavar="SIZE", help="Bound for each local worker, such as '2 GiB'; its share by default."
-)
+@where_options
 @click.option("--retry", is_flag=True, help="Run designs that failed once more.")
 @click.option("--dry-run", is_flag=True, help="Show the space and the objectives; run nothing.")
 def search(
@@ -43,9 +33,7 @@ def search(
     *,
     overrides: tuple[str, ...],
     out: Path | None,
-    cluster: str,
-    workers: int | None,
-    memory: str | None,
+    where: "Where",
     retry: bool,
     dry_run: bool,
 ) -> None:
@@ -63,9 +51,7 @@ def search(
     if out is None:
         raise click.UsageError("--out DIR is needed; --dry-run alone does without")
     from recnmp.search.run import run_search
-    from recnmp.sweep.runner import Where
 
-    where = Where(cluster, workers, parse_bytes(memory) if memory is not None else None)
     with told_seldom() as tell:
         done = run_search(config, out, overrides, where=where, retry=retry, progress=tell)
     for line in _front(done, out):

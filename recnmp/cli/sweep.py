@@ -1,24 +1,19 @@
 """`sweep` and `compare`: many runs from one configuration, and what changed between two results."""
 
 import json
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from recnmp.cli._base import DIR, cli, json_option, overrides_option, progress, show
+from recnmp.cli._base import DIR, cli, json_option, overrides_option, show
+from recnmp.cli._points import told_seldom, where_options
 from recnmp.errors import RecnmpError
 
 if TYPE_CHECKING:
     from recnmp.sweep.plan import Plan
     from recnmp.sweep.run import Done
-
-SECONDS_BETWEEN_LINES = 30.0
-"""How often progress is told where standard error is no terminal."""
+    from recnmp.sweep.runner import Where
 
 
 @cli.command()
@@ -27,17 +22,7 @@ SECONDS_BETWEEN_LINES = 30.0
 @click.option(
     "--out", type=DIR, metavar="DIR", help="Folder of the sweep; what is done there is not run again."
 )
-@click.option(
-    "--cluster",
-    default="local",
-    show_default=True,
-    metavar="WHERE",
-    help="local, none (this process), tcp://HOST:PORT of a running Dask scheduler, or slurm:PROFILE.yaml.",
-)
-@click.option("--workers", type=click.IntRange(1, 1024), help="Workers of the local cluster; one per core.")
-@click.option(
-    "--memory", metavar="SIZE", help="Bound for each local worker, such as '2 GiB'; its share by default."
-)
+@where_options
 @click.option("--retry", is_flag=True, help="Run points that failed once more.")
 @click.option("--dry-run", is_flag=True, help="List the points and which are missing; run nothing.")
 def sweep(
@@ -45,9 +30,7 @@ def sweep(
     *,
     overrides: tuple[str, ...],
     out: Path | None,
-    cluster: str,
-    workers: int | None,
-    memory: str | None,
+    where: "Where",
     retry: bool,
     dry_run: bool,
 ) -> None:
@@ -57,16 +40,14 @@ def sweep(
     CSV and Parquet, a manifest, and a result.json of every point.
     """
     from recnmp.sweep.plan import make_plan
-    from recnmp.units import parse_bytes
 
     if dry_run:
         _list(make_plan(config, overrides), out, retry)
         return
     if out is None:
         raise click.UsageError("--out DIR is needed; --dry-run alone does without")
-    from recnmp.sweep.run import Where, run_sweep
+    from recnmp.sweep.run import run_sweep
 
-    where = Where(cluster, workers, parse_bytes(memory) if memory is not None else None)
     with told_seldom() as tell:
         done = run_sweep(config, out, overrides, where=where, retry=retry, progress=tell)
     _report(done, out)
@@ -108,25 +89,3 @@ def _report(done: "Done", out: Path) -> None:
     click.echo(f"tables: {', '.join(path.name for path in done.tables)} in {out}")
     if done.failed:
         raise RecnmpError(f"{len(done.failed)} of {done.points} points failed; `--retry` runs them again")
-
-
-@contextmanager
-def told_seldom() -> Iterator[Callable[[str], None]]:
-    """Yield what tells progress on standard error: always the newest on a terminal, now and then a line elsewhere."""
-    last = "", -SECONDS_BETWEEN_LINES
-
-    def seldom(text: str) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last[1] >= SECONDS_BETWEEN_LINES:
-            click.echo(text, err=True)
-            last = "", now
-        else:
-            last = text, last[1]
-
-    with progress() as tell:
-        try:
-            yield tell or seldom
-        finally:
-            if last[0] and not sys.stderr.isatty():
-                click.echo(last[0], err=True)

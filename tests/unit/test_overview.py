@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from builders import some_trace
+from builders import some_trace, write_small_model
 from html_pages import Page, chromium_finds, needs_chromium
 
 from recnmp.cli import cli
@@ -21,14 +21,6 @@ from recnmp.search.run import run_search
 from recnmp.sweep.run import Where, run_sweep
 from recnmp.trace.storage import save_trace
 
-MODEL = """\
-name: small
-source: a test
-tables: [{count: 3, entries: 3000, dim: 16, pooling_factor: 5}]
-bottom_mlp: [16]
-top_mlp: [1]
-interaction: cat
-"""
 SWEEP = """\
 model: small.yaml
 trace: {file: small.parquet}
@@ -49,8 +41,7 @@ MAIN = "sls.speedup_over_host"
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("swept")
-    (folder / "small.yaml").write_text(MODEL)
-    save_trace(some_trace(dims=(16, 16, 16)), folder / "small.parquet")
+    write_small_model(folder)
     (folder / "small-sweep.yaml").write_text(SWEEP)
     run_sweep(folder / "small-sweep.yaml", folder / "out", where=Where("none"))
     return folder / "out"

@@ -4,19 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from builders import some_trace
+from builders import write_small_model
 from searching import SPACE
-
-from recnmp.trace.storage import save_trace
-
-MODEL = """\
-name: small
-source: a test
-tables: [{count: 3, entries: 3000, dim: 16, pooling_factor: 5}]
-bottom_mlp: [16]
-top_mlp: [1]
-interaction: cat
-"""
 
 CONFIG = """\
 model: small.yaml
@@ -35,8 +24,7 @@ def search(tmp_path: Path) -> Callable[..., Path]:
     """Write a search of a small model and trace; its section is given as text."""
 
     def write(section: str = "  sampler: grid\n", space: str = SPACE, name: str = "s.yaml") -> Path:
-        (tmp_path / "small.yaml").write_text(MODEL)
-        save_trace(some_trace(dims=(16, 16, 16)), tmp_path / "small.parquet")
+        write_small_model(tmp_path)
         (tmp_path / name).write_text(CONFIG.format(search=space + section))
         return tmp_path / name
 
