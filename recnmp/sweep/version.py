@@ -6,8 +6,8 @@ from pathlib import Path
 
 from recnmp._registry import PACKAGE
 
-OUTSIDE = ("cli", "reproduce", "search", "study", "sweep")
-"""Folders that start runs or print them; none changes what a run finds."""
+OUTSIDE = ("cli", "overview", "plot", "reproduce", "search", "study", "sweep")
+"""Folders that start runs, print or draw them; none changes what a run finds."""
 
 
 @lru_cache(maxsize=1)

@@ -20,6 +20,7 @@ from recnmp._registry import library_names, plugin, plugin_names
 from recnmp.cli import cli
 from recnmp.config import load_config
 from recnmp.config.schema import Config
+from recnmp.config.search import SearchConfig
 from recnmp.config.sweep import SweepConfig
 from recnmp.errors import ConfigError
 from recnmp.search.request import make_request
@@ -111,8 +112,9 @@ def assert_option_exists(path: str, kind: str | None = None) -> None:
         kinds = [plugin("nmp", name).Options.model_fields for name in plugin_names("nmp")]
         assert any(path.split(".")[2] in fields for fields in kinds), path
         return
-    if path.startswith("sweep."):
-        assert path.split(".")[1] in SweepConfig.model_fields, path
+    section, _, option = path.partition(".")
+    if section in (many := {"sweep": SweepConfig, "search": SearchConfig}):
+        assert option.split(".")[0] in many[section].model_fields, path
         return
     model: Any = Config
     for key in path.split("."):
