@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
 from recnmp.errors import ConfigError
@@ -13,10 +14,24 @@ Made = TypeVar("Made")
 _most: list[int] = []  # of this process, where somebody has said it
 
 
-def available_cores() -> int:
-    """Return the cores this process may run on."""
+def available_cores(groups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return the cores this process may run on, as its affinity and a container's quota (cgroups) have it."""
     affinity = getattr(os, "sched_getaffinity", None)  # not on every system
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    quota = _microseconds(groups / "cpu.max") or [
+        *_microseconds(groups / "cpu" / "cpu.cfs_quota_us"),
+        *_microseconds(groups / "cpu" / "cpu.cfs_period_us"),
+    ]
+    return max(1, min(cores, quota[0] // quota[1])) if len(quota) == 2 else cores
+
+
+def _microseconds(file: Path) -> list[int]:
+    """Return the numbers in a file of cgroups; none where it is not there, or where there is no limit."""
+    try:
+        words = file.read_text().split()
+    except OSError:
+        return []
+    return [int(word) for word in words] if all(word.isdecimal() for word in words) else []
 
 
 def limit_threads(count: int) -> None:

@@ -22,6 +22,27 @@ def test_there_is_a_thread_for_every_core_by_default():
     assert most_threads() == available_cores() >= 1
 
 
+@pytest.mark.parametrize(
+    ("files", "share"),
+    [
+        ({}, 1.0),
+        ({"cpu.max": "max 100000\n"}, 1.0),
+        ({"cpu.max": "100000 100000\n"}, 1),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "100000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 1.0),
+        ({"cpu.max": "6400000000 100000\n"}, 1.0),
+    ],
+)
+def test_a_container_that_may_use_less_has_fewer_cores(tmp_path, monkeypatch, files, share):
+    """``share``: cores, or as a float the share of all that there are."""
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert available_cores(tmp_path) == (share * 8 if isinstance(share, float) else share)
+
+
 def test_the_environment_says_how_many(monkeypatch):
     monkeypatch.setenv("RECNMP_THREADS", "3")
     assert most_threads() == 3
