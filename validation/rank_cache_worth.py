@@ -184,7 +184,7 @@ def wrapped(text: str) -> str:
     """Return the page with the lines of its paragraphs and lists as long as a screen is wide."""
     blocks = []
     for block in text.strip().split("\n\n"):
-        if block.startswith(("#", "|", "!", "```")):
+        if block.startswith(("#", "|", "!", "```", "<!--")):
             blocks.append(block)
             continue
         parts = re.split(r"\n(?=- )", block)
