@@ -49,15 +49,22 @@ __all__ = [
 ]
 
 
+SIGNALLED = 128
+"""Exit codes of programs that a signal ended are this and its number."""
+
+
 def main() -> None:
     """Run the command line; the entry point of the ``recnmp`` program."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
         cli(prog_name="recnmp")
     except SystemExit as done:
-        if "torch" not in sys.modules or not isinstance(done.code, int) or done.code == 0:
+        if not isinstance(done.code, int) or done.code == 0:
             raise
-        # torch now and then aborts while it is torn down after a thread of a captured script failed
+        if done.code < SIGNALLED and "torch" not in sys.modules:
+            raise
+        # now and then compiled code crashes while it is torn down: torch after a thread of a captured script failed,
+        # others where a signal met them at work; all that is half written is gone by now
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(done.code)
@@ -65,4 +72,4 @@ def main() -> None:
 
 def _terminated(number: int, _: object) -> None:
     """Leave by way of every ``finally``: what is half written goes."""
-    sys.exit(128 + number)
+    sys.exit(SIGNALLED + number)
