@@ -3,15 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from recnmp.errors import ConfigError
 from recnmp.overview.swept import Axis, Json, Mean, Setting, Swept, Trace, axis_of
+from recnmp.plot.files import read_parquet
 from recnmp.sweep.confidence import mean_and_half_width
-from recnmp.sweep.figures import figures
+from recnmp.sweep.figures import figures, is_number
 from recnmp.sweep.store import MANIFEST_FILE, MANIFEST_FORMAT, SEARCH_FORMAT, Store, read_json
 
 
@@ -101,7 +97,8 @@ def _setting(number: int, points: Sequence[Json], axes: Sequence[Axis], found: _
 
 def _search(folder: Path, manifest: Json) -> Swept:
     """Every design that was tried, once, and the configuration's own run."""
-    rows = [row for row in _rows(folder / "trials.parquet") if row["repeats"] is None]
+    tried = enumerate(read_parquet(folder / "trials.parquet", of="search"))
+    rows = [row | {"row": n} for n, row in tried if row["repeats"] is None]
     names = list(manifest["document"]["search"]["space"])
     axes = [axis_of((name,), rows) for name in names]
     settings, errors = [], dict[str, str]()
@@ -129,18 +126,7 @@ def _search(folder: Path, manifest: Json) -> Swept:
 
 
 def _is_figure(name: str, value: object) -> bool:
-    return "." in name and isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    """Return a table's rows, each with its number as ``row``."""
-    try:
-        rows = pq.read_table(path).to_pylist()
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such table: the search has not ended yet; run it again") from None
-    except (OSError, pa.ArrowInvalid) as error:
-        raise ConfigError(f"{path}: not a Parquet file: {error}") from None
-    return [row | {"row": n} for n, row in enumerate(rows)]
+    return "." in name and is_number(value)
 
 
 def _trace(document: Json) -> Trace:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recnmp.plot.labels import option_label, value_text
+from recnmp.sweep.figures import is_number
 
 Json = Mapping[str, Any]
 
@@ -124,7 +125,7 @@ def _own(options: Json, names: Sequence[str]) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return value is None or is_number(value)
 
 
 def _size(value: float | None) -> float:

@@ -28,12 +28,15 @@ def read_json(path: Path) -> Json:
     return document
 
 
-def read_parquet(path: Path) -> list[Row]:
-    """Return the rows of a Parquet file; raises ConfigError where there are none."""
+def read_parquet(path: Path, of: str = "sweep") -> list[Row]:
+    """Return the rows of a Parquet file, which a sweep or what else it is ``of`` writes when it ends.
+
+    Raises ConfigError where there are none.
+    """
     try:
         rows: list[Row] = pq.read_table(path).to_pylist()
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such table: the sweep has not ended yet; run it again") from None
+        raise ConfigError(f"{path}: no such table: the {of} has not ended yet; run it again") from None
     except (OSError, pa.ArrowInvalid) as error:
         raise ConfigError(f"{path}: not a Parquet file: {error}") from None
     if not rows:

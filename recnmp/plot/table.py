@@ -11,6 +11,7 @@ from recnmp.errors import ConfigError
 from recnmp.plot.labels import option_label, value_text
 from recnmp.plot.origin import origins
 from recnmp.sweep.confidence import mean_and_half_width
+from recnmp.sweep.figures import is_number
 
 Row = dict[str, Any]
 Key = tuple[Any, ...]
@@ -124,7 +125,7 @@ class Table:
     def values(self, option: str) -> list[Any]:
         """Return the values of an option: none first, numbers ascending, others in the order of the points."""
         found = list({json.dumps(row.get(option)): row.get(option) for row in self.rows}.values())
-        if all(v is None or (isinstance(v, int | float) and not isinstance(v, bool)) for v in found):
+        if all(v is None or is_number(v) for v in found):
             return sorted(found, key=lambda v: (v is not None, v or 0))
         return found
 
@@ -227,9 +228,7 @@ def _cell(rows: Sequence[Row], figure: str) -> Cell:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
-        return None
-    return float(value)
+    return float(value) if is_number(value) and isfinite(value) else None
 
 
 def _spellings(name: str, value: Any) -> set[str]:

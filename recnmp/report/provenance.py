@@ -41,8 +41,13 @@ def provenance(config: Mapping[str, Any], trace_digest: str | None, **seeds: int
         "config_sha256": config_digest(config),
         "trace_digest": trace_digest,
         "seeds": dict(seeds),
-        "created_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "created_utc": now_utc(),
     }
+
+
+def now_utc() -> str:
+    """Return the time as records have it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def config_digest(config: Mapping[str, Any]) -> str:

@@ -1,7 +1,6 @@
 """A search from its file to its front: trials are chosen, run where they are missing, and told to the sampler."""
 
 import contextlib
-import datetime
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recnmp.errors import RecnmpError
-from recnmp.report.provenance import provenance
+from recnmp.report.provenance import now_utc, provenance
 from recnmp.search.figure import draw_front
 from recnmp.search.points import Points
 from recnmp.search.request import Request, make_request
@@ -122,7 +121,7 @@ def _manifest(request: Request, overrides: Sequence[str], where: Where) -> dict[
 def _ended(trials: Sequence[Trial], found: Found) -> dict[str, Any]:
     """Return what the manifest says of what was tried and found."""
     return {
-        "finished_utc": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "finished_utc": now_utc(),
         "trials": [
             {"trial": one.number, "key": one.point and one.point.key, "error": one.error} for one in trials
         ],

@@ -1,7 +1,7 @@
 """The figures of a result document as one flat row, named as in the document."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 SECTIONS = ("sls", "memory", "nmp", "end_to_end")
 """All numbers of these follow from configuration, trace and seed, or from stored times."""
@@ -10,6 +10,11 @@ _ENERGY = ("total_", "saving_", "area_")
 """Of energy a row has totals, savings and areas; parts and counts stay in the point's own file."""
 _LEFT_OUT = "over_time"
 """What happened step by step is no figure of the whole run."""
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether ``value`` is a number, which a truth value is not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def figures(document: Mapping[str, Any]) -> dict[str, float]:
@@ -31,5 +36,5 @@ def _numbers(name: str, value: object) -> Iterator[tuple[str, float]]:
         for key, inner in value.items():
             if key != _LEFT_OUT:
                 yield from _numbers(f"{name}.{key}", inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
+    elif is_number(value):
         yield name, value

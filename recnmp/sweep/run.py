@@ -1,6 +1,5 @@
 """A sweep from its file to its tables: what is missing is run, everything that is done is told."""
 
-import datetime
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from recnmp.errors import RecnmpError
-from recnmp.report.provenance import provenance
+from recnmp.report.provenance import now_utc, provenance
 from recnmp.sweep.estimate import Estimate
 from recnmp.sweep.plan import Plan, Point, make_plan
 from recnmp.sweep.runner import Where, running
@@ -61,7 +60,7 @@ def run_sweep(
     store.write_manifest(
         manifest
         | {
-            "finished_utc": _now(),
+            "finished_utc": now_utc(),
             "failed": failed,
             "last_run": timing,
             "tables": [table.name for table in tables],
@@ -109,7 +108,3 @@ def _manifest(plan: Plan, overrides: Sequence[str], where: Where) -> dict[str, A
         "provenance": provenance(data, None),
         "points": [{"key": point.key, "options": point.options, "seed": point.seed} for point in plan.points],
     }
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -2,20 +2,7 @@
 
 import pytest
 
-from recnmp.cli import cli
 from recnmp.search import samplers
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*args):
-        with pytest.raises(SystemExit) as exit_:
-            cli([str(arg) for arg in args], prog_name="recnmp")
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return exit_.value.code, out, err
-
-    return call
 
 
 def test_a_dry_run_shows_space_and_objectives_and_runs_nothing(run, search, tmp_path):

@@ -6,21 +6,7 @@ import sys
 
 import pytest
 
-from recnmp.cli import cli
-
 FAILING = "  axes: [{grid: {trace.first_batch: [0, 99]}}]"
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*args):
-        with pytest.raises(SystemExit) as exit_:
-            cli([str(arg) for arg in args], prog_name="recnmp")
-        out, err = capsys.readouterr()
-        assert "Traceback" not in err
-        return exit_.value.code, out, err
-
-    return call
 
 
 def test_a_dry_run_lists_points_and_what_is_missing(run, sweep, tmp_path):
